@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace dualwrite::engine {
+
+enum class tls_verify : std::uint8_t { full, ca, none };
+
+// How to reach one side and as whom.
+struct endpoint {
+    std::string host;
+    std::uint16_t port{9042};
+    bool tls{false};
+    tls_verify verify{tls_verify::full};
+    std::string tls_ca_file;      // PEM; empty: the system's authorities
+    std::string tls_server_name;  // expected name in the certificate; empty: `host`
+    std::string username;         // empty: none known
+    std::string password;
+
+    std::string text() const { return host + ":" + std::to_string(port); }
+};
+
+}

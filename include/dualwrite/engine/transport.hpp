@@ -1,0 +1,93 @@
+#pragma once
+
+#include <dualwrite/base/bytes.hpp>
+#include <dualwrite/base/result.hpp>
+#include <dualwrite/engine/unique_fd.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace dualwrite::engine {
+
+enum class io_status : std::uint8_t {
+    ok,
+    again,   // nothing to read, or no room to write: wait for readiness
+    closed,  // orderly end of the peer
+    failed,
+};
+
+struct io_result {
+    io_status status{io_status::ok};
+    std::size_t size{0};
+    std::error_code error;
+};
+
+// The TLS side of a transport. Implemented over mbedTLS in tls.cpp; all calls are non-blocking on
+// a non-blocking descriptor and blocking on a blocking one.
+class tls_session {
+public:
+    virtual ~tls_session() = default;
+    virtual io_result handshake() = 0;
+    virtual bool handshake_wants_write() const noexcept = 0;
+    virtual io_result read(mutable_bytes into) = 0;
+    virtual io_result write(bytes_view from) = 0;
+    // Decrypted bytes that no readiness event will announce.
+    virtual std::size_t buffered() const noexcept = 0;
+};
+
+// A connected socket, plain or TLS. Owned by one thread.
+class transport {
+public:
+    transport() = default;
+    explicit transport(unique_fd fd, std::unique_ptr<tls_session> tls = nullptr) noexcept
+        : fd_(std::move(fd)), tls_(std::move(tls))
+    {
+    }
+
+    int fd() const noexcept { return fd_.get(); }
+    bool is_open() const noexcept { return static_cast<bool>(fd_); }
+    bool encrypted() const noexcept { return tls_ != nullptr; }
+    void close() noexcept
+    {
+        tls_.reset();
+        fd_.reset();
+    }
+
+    // `ok` when there is nothing left to do.
+    io_result handshake() { return tls_ ? tls_->handshake() : io_result{}; }
+    bool handshake_wants_write() const noexcept { return tls_ && tls_->handshake_wants_write(); }
+    std::size_t buffered() const noexcept { return tls_ ? tls_->buffered() : 0; }
+
+    io_result read(mutable_bytes into);
+    // Writes as much as goes, in one gathered call where the transport is plain.
+    io_result write(std::span<const iovec> parts);
+
+private:
+    unique_fd fd_;
+    std::unique_ptr<tls_session> tls_;
+};
+
+struct socket_address {
+    sockaddr_storage storage{};
+    socklen_t size{0};
+    const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
+    std::string text() const;  // "127.0.0.1:9042", "[::1]:9042"
+};
+
+// Blocking. All addresses of a host name, in the resolver's order.
+result<std::vector<socket_address>> resolve(const std::string& host, std::uint16_t port);
+
+// Begins a non-blocking connect; readiness for writing tells that it ended, connect_error() how.
+result<unique_fd> start_connect(const socket_address& address);
+std::error_code connect_error(int fd) noexcept;
+
+// Blocking, bounded by `timeout_ms`. The descriptor that comes back is blocking.
+result<unique_fd> connect_blocking(const socket_address& address, int timeout_ms);
+
+}
