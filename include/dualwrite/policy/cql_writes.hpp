@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -209,7 +210,8 @@ private:
         const auto digits = text_at(span);
         T value{};
         const auto end = digits.data() + digits.size();
-        if (std::from_chars(digits.data(), end, value).ptr != end) return false;
+        const auto read = std::from_chars(digits.data(), end, value);
+        if (read.ec != std::errc{} || read.ptr != end) return false;
         out = value;
         return true;
     }
@@ -374,11 +376,16 @@ private:
             facts.range |= record;
             return term(value);
         }
-        facts.range |= record;
-        if (accept_word("between")) return term(value) && accept_word("and") && term(value);
-        const bool sign = accept_sign("<") || accept_sign("<=") || accept_sign(">") ||
-                          accept_sign(">=") || accept_sign("!=");
-        return sign && term(value);
+        if (accept_word("between")) {
+            facts.range |= record;
+            return term(value) && accept_word("and") && term(value);
+        }
+        for (const auto* sign : {"<", "<=", ">", ">=", "!="}) {
+            if (!accept_sign(sign)) continue;
+            facts.range |= record;
+            return term(value);
+        }
+        return false;
     }
 
     bool token_relation(statement_facts& facts)

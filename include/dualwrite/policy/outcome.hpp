@@ -85,7 +85,7 @@ struct target_rule {
     target_action once;        // it may not: counters, list appends
 };
 
-// `retry` if no row fits: nothing is ever given up because of a code that we do not know.
+// `retry` or `reread` if no row fits: a code that we do not know never gives a mutation up.
 inline constexpr auto target_rules = std::to_array<target_rule>({
     {0x0000, target_action::retry, target_action::reread},         // server error
     {0x000a, target_action::permanent, target_action::permanent},  // protocol
@@ -133,7 +133,7 @@ constexpr std::chrono::milliseconds retry_after(std::string_view message) noexce
 constexpr target_verdict
 judge_target_error(std::uint32_t code, std::string_view message, bool repeatable) noexcept
 {
-    auto action = target_action::retry;
+    auto action = repeatable ? target_action::retry : target_action::reread;
     for (const auto& rule : target_rules)
         if (rule.code == code) action = repeatable ? rule.repeatable : rule.once;
     if (code != 0x1001) return {action};
