@@ -58,6 +58,7 @@ constexpr auto reads = std::to_array<corpus_row>({
     {"SELECT writetime(a), ttl(a), CAST(a AS text) FROM t", "select t"},
     {"SELECT a[?], b['x'..'y'], c.d FROM t WHERE k = ?", "select t m2 where(k=?1)"},
     {"SELECT {'a': :x} FROM t", "select t named m1"},
+    {"SELECT {'a'[?] :b}, {:x :c} FROM t", "select t named m2"},
     {"SELECT now() FROM t", "select t nondeterministic"},
     {"SELECT a FROM t WHERE k IN ('a') GROUP BY c", "select t several where(k IN ('a')!)"},
     {"SELECT a FROM t WHERE k = 1 AND c > 2 ORDER BY c DESC PER PARTITION LIMIT 3 LIMIT ? ALLOW "

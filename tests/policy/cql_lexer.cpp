@@ -61,6 +61,7 @@ constexpr auto rows = std::to_array<lexer_row>({
     {"1d 1h30m 2us 3\xc2\xb5s 1Y2MO", "n:1d n:1h30m n:2us n:3\xc2\xb5s n:1Y2MO"},
     {"PT5M P1Y P1W p1w PIE P", "n:PT5M n:P1Y n:P1W w:p1w w:PIE w:P"},
     {"P1Yx", "w:P1Yx"},
+    {"-PT5M -P0001-02-03T04:05:06 -PX", "n:-PT5M n:-P0001-02-03T04:05:06 p:- w:PX"},
     {"P0001-02-03T04:05:06", "n:P0001-02-03T04:05:06"},
     {"00000000-0000-0000-0000-00000000000a", "u:00000000-0000-0000-0000-00000000000a"},
     {"abcdefab-0000-0000-0000-00000000000A", "u:abcdefab-0000-0000-0000-00000000000A"},

@@ -115,6 +115,21 @@ TEST_SUITE("policy/outcome")
         CHECK(judge_target_error(0x1000, text, true) == target_verdict{target_action::retry});
     }
 
+    TEST_CASE("outcome_of and judge_target: take a parsed error as it is")
+    {
+        enum class error_code : std::uint32_t { overloaded = 0x1001, write_timeout = 0x1100 };
+        struct error_view {
+            error_code code;
+            std::string_view message;
+            std::string_view write_type;
+        };
+        const error_view timeout{error_code::write_timeout, "", "BATCH"};
+        CHECK(outcome_of(timeout, true) == outcome::applied);
+        const error_view overloaded{error_code::overloaded, "RetryAfterMs=7", ""};
+        CHECK(outcome_of(overloaded, true) == outcome::void_);
+        CHECK(judge_target(overloaded, true) == target_verdict{target_action::retry_after, 7ms});
+    }
+
     TEST_CASE("retry_after: reads the number, bounds it, and tells when there is none")
     {
         CHECK(retry_after("RetryAfterMs=0") == 0ms);

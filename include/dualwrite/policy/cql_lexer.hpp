@@ -78,7 +78,7 @@ public:
         if (position_ == text_.size()) return {token_kind::end, text_.substr(position_), position_};
         const char c = text_[position_];
         if (detail::is_hex(c) && is_uuid()) return make(token_kind::uuid, position_ + uuid_size);
-        if (c == 'P')
+        if (c == 'P' || (c == '-' && at(position_ + 1) == 'P'))
             if (const auto end = iso_duration_end()) return make(token_kind::number, end);
         if (detail::is_letter(c)) return make(token_kind::word, word_end(position_));
         if (detail::is_digit(c)) return number();
@@ -196,14 +196,15 @@ private:
     constexpr std::size_t iso_duration_end() const noexcept
     {
         constexpr std::string_view alternative = "Pdddd-dd-ddTdd:dd:dd";
-        const auto candidate = text_.substr(position_, alternative.size());
+        const auto begin = position_ + (text_[position_] == '-' ? 1 : 0);
+        const auto candidate = text_.substr(begin, alternative.size());
         bool match = candidate.size() == alternative.size();
         for (std::size_t i = 0; match && i < candidate.size(); ++i)
             match = alternative[i] == 'd' ? detail::is_digit(candidate[i])
                                           : alternative[i] == candidate[i];
-        if (match) return position_ + alternative.size();
+        if (match) return begin + alternative.size();
 
-        auto end = position_ + 1;
+        auto end = begin + 1;
         std::string_view units = "YMDW";
         for (bool parts = false;; parts = true) {
             if (at(end) == 'T' && units.front() == 'Y') {

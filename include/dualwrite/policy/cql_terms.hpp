@@ -86,11 +86,12 @@ protected:
     }
     bool at_end() const { return peek().kind == token_kind::end; }
 
-    bool is_name(std::size_t n = 0) const
+    static bool is_name(const token& t)
     {
-        if (peek(n).kind == token_kind::quoted_name) return true;
-        return peek(n).kind == token_kind::word && !is_reserved(peek(n).text);
+        if (t.kind == token_kind::quoted_name) return true;
+        return t.kind == token_kind::word && !is_reserved(t.text);
     }
+    bool is_name(std::size_t n = 0) const { return is_name(peek(n)); }
 
     bool name(std::string& out)
     {
@@ -175,7 +176,7 @@ protected:
 
     // Tokens that nobody understood: counts their markers and keeps the facts on the safe side.
     // In braces a colon behind a term separates a key from its value.
-    void skip_token(int& braces, token_kind& before, bool& conditional)
+    void skip_token(int& braces, bool& behind_term, bool& conditional)
     {
         if (is_sign("{")) ++braces;
         if (is_sign("}") && braces > 0) --braces;
@@ -183,13 +184,16 @@ protected:
         if (peek().kind == token_kind::word && is_sign("(", 1) &&
             contains(nondeterministic_functions, fold(peek().text)))
             notes_.nondeterministic = true;
-        const bool separator = braces > 0 && before != token_kind::punctuation;
+        const bool separator = braces > 0 && behind_term && is_sign(":");
+        behind_term = true;
         term_source ignored;
-        before = peek().kind;
-        if (!is_marker() || (is_sign(":") && separator))
-            take();
-        else
+        if (is_marker() && !separator) {
             marker(ignored);
+            return;
+        }
+        const auto t = take();
+        behind_term =
+            t.kind != token_kind::punctuation || t.text == ")" || t.text == "]" || t.text == "}";
     }
 
 private:
@@ -230,9 +234,11 @@ private:
         case token_kind::invalid:
             return false;
         case token_kind::punctuation:
-            return t.text == "(" || t.text == "[" || t.text == "{" || t.text == ":";
+            return t.text == "(" || t.text == "[" || t.text == "{" ||
+                   (t.text == ":" && is_name(behind));
         case token_kind::word:
-            return is_constant_word(t) || behind.text == "(" || behind.text == ".";
+            if (is_reserved(t.text)) return is_constant_word(t) || equals_folded(t.text, "token");
+            return behind.text == "(" || behind.text == ".";
         default:
             return true;
         }

@@ -91,14 +91,21 @@ protected:
         facts.unparsed = true;
         facts.may_be_several = true;
         int braces = 0;
-        auto before = token_kind::punctuation;
+        bool behind_term = false;
         while (!at_end() && !at_write() && !is_word("apply"))
-            skip_token(braces, before, facts.conditional);
+            skip_token(braces, behind_term, facts.conditional);
     }
 
 private:
-    bool at_write() const { return is_word("insert") || is_word("update") || is_word("delete"); }
-    bool at_write_end() const { return at_end() || is_sign(";") || is_word("apply") || at_write(); }
+    bool at_write(std::size_t n = 0) const
+    {
+        return is_word("insert", n) || is_word("update", n) || is_word("delete", n);
+    }
+    bool at_write_end(std::size_t n = 0) const
+    {
+        return peek(n).kind == token_kind::end || is_sign(";", n) || is_word("apply", n) ||
+               at_write(n);
+    }
 
     static void inherit(statement_facts& batch, const statement_facts& child)
     {
@@ -232,7 +239,7 @@ private:
         if (!accept_word("where") || !where(facts)) return false;
         if (!accept_word("if")) return true;
         facts.conditional = true;
-        if (is_word("exists") && !is_condition_operator()) {
+        if (is_word("exists") && at_write_end(1)) {
             facts.if_exists = true;
             return accept_word("exists");
         }
@@ -240,13 +247,6 @@ private:
             if (!relation(facts, false)) return false;
         } while (accept_word("and"));
         return true;
-    }
-
-    // After a name that is also a keyword: is it a column of a condition?
-    bool is_condition_operator() const
-    {
-        const auto& t = peek(1);
-        return (t.kind == token_kind::punctuation && t.text != ";") || is_word("in", 1);
     }
 
     // column ( '=' value | '+=' term | '-=' term | '[' term ']' '=' term | '.' field '=' term )
@@ -282,11 +282,12 @@ private:
     }
 
     // `c +` or `c -`; in `c -3` the sign belongs to the number, which is left for the term.
+    // Cassandra takes `c 3` as well.
     bool column_and_sign()
     {
         if (!name_of_column()) return false;
         if (accept_sign("+") || accept_sign("-")) return true;
-        return peek().kind == token_kind::number && peek().text.front() == '-';
+        return peek().kind == token_kind::number;
     }
 
     bool name_of_column()

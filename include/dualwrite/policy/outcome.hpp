@@ -63,6 +63,15 @@ outcome_of_error(std::uint32_t code, std::string_view write_type, bool single_mu
 static_assert(outcome_of_error(0x1000, "", true) == outcome::void_);
 static_assert(outcome_of_error(0x1000, "", false) == outcome::unknown);
 
+// The same for a parsed ERROR: anything with the fields of protocol::error_view. A RESULT needs no
+// rule: it means applied, except that a lightweight transaction says `[applied]` in its row.
+template <class Error> outcome outcome_of(const Error& error, bool single_mutation) noexcept
+{
+    return outcome_of_error(
+        static_cast<std::uint32_t>(error.code), error.write_type, single_mutation
+    );
+}
+
 // What to do with a mutation after the target's answer.
 enum class target_action : std::uint8_t {
     done,
@@ -141,6 +150,11 @@ judge_target_error(std::uint32_t code, std::string_view message, bool repeatable
     // Cosmos DB measures each request before it runs it: with this text nothing has been written.
     if (wait.count() < 0) return {action};
     return {target_action::retry_after, wait};
+}
+
+template <class Error> target_verdict judge_target(const Error& error, bool repeatable) noexcept
+{
+    return judge_target_error(static_cast<std::uint32_t>(error.code), error.message, repeatable);
 }
 
 }  // namespace dualwrite::policy

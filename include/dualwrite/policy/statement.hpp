@@ -66,16 +66,16 @@ private:
         facts.kind = statement_kind::select;
         facts.json = is_word("json") && is_selector(1);
         int braces = 0;
-        auto before = token_kind::punctuation;
+        bool behind_term = false;
         bool ignored = false;
-        while (!at_end() && !is_word("from")) skip_token(braces, before, ignored);
+        while (!at_end() && !is_word("from")) skip_token(braces, behind_term, ignored);
         if (!accept_word("from") || !table(facts))
             facts.unparsed = true;
         else if (accept_word("where") && !where(facts))
             facts.unparsed = true;
         while (!at_end() && !is_sign(";")) {
             facts.unparsed |= peek().kind == token_kind::invalid;
-            skip_token(braces, before, ignored);
+            skip_token(braces, behind_term, ignored);
         }
         note_terms(facts, 0);
     }
