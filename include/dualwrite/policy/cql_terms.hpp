@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -136,7 +135,8 @@ protected:
             notes_.named_markers = true;
         }
         out = {term_kind::marker, static_cast<std::uint16_t>(markers_), span_from(begin)};
-        return ++markers_ <= std::numeric_limits<std::uint16_t>::max();
+        ++markers_;
+        return true;
     }
 
     // Terms joined by + - * / %. Stops before `+ name`: `c = [1] + c` is an assignment, not a term.
