@@ -1,0 +1,84 @@
+#pragma once
+
+#include <dualwrite/base/result.hpp>
+#include <dualwrite/engine/endpoint.hpp>
+#include <dualwrite/engine/log.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dualwrite::engine {
+
+struct job_options {
+    endpoint source;
+    endpoint target;
+    std::string keyspace;
+    std::vector<std::string> tables;  // empty: all tables of the keyspace
+    std::string state_dir;            // the ledger and the reports lie there
+    std::uint32_t ranges{0};          // 0: by size estimates
+    std::uint32_t concurrency{0};     // requests in flight per side; 0: a default
+    std::uint32_t page_size{1000};    // rows
+    std::string read_consistency{"LOCAL_QUORUM"};
+    std::string write_consistency{"LOCAL_QUORUM"};
+};
+
+struct copy_options : job_options {
+    std::uint64_t rows_per_second_max{0};  // 0: no limit
+    bool restart{false};                   // forget the ledger of an earlier run
+};
+
+struct validate_options : job_options {
+    std::uint32_t recheck_delay_ms{2000};  // a difference counts if it is still there after this
+    std::uint32_t recheck_limit{5};        // times
+    std::uint32_t ttl_tolerance_s{1};
+    std::uint64_t differences_max{1000};   // written to the report; all are counted
+    std::string report_file;               // JSON lines; empty: under state_dir
+};
+
+enum class job_state : std::uint8_t { running, succeeded, different, failed, cancelled };
+
+// A snapshot. Counters only grow.
+struct job_progress {
+    job_state state{job_state::running};
+    std::string table;  // the one in work
+    std::uint64_t ranges_total{0};
+    std::uint64_t ranges_done{0};
+    std::uint64_t ranges_failed{0};
+    std::uint64_t ranges_skipped{0};  // done by an earlier run
+    std::uint64_t rows{0};            // copied or compared
+    std::uint64_t rows_estimated{0};  // 0: unknown
+    std::uint64_t cells{0};
+    std::uint64_t bytes{0};
+    std::uint64_t retries{0};
+    std::uint64_t missing{0};         // rows only at the source
+    std::uint64_t extra{0};           // rows only at the target
+    std::uint64_t differing{0};       // rows that differ in value, write time or TTL
+    std::uint64_t rechecked{0};       // differences that went away: they were lag
+    double elapsed_s{0};
+    std::string error;                // why it failed, names the range
+};
+
+// A copy or a validation, running on threads of its own.
+//
+// Threads: any.
+class job {
+public:
+    virtual ~job() = default;  // cancels and waits
+
+    static result<std::unique_ptr<job>>
+    copy(const copy_options& options, log_sink log, std::string& why);
+    static result<std::unique_ptr<job>>
+    validate(const validate_options& options, log_sink log, std::string& why);
+
+    virtual job_progress progress() const = 0;
+    // Waits at most `timeout_ms` (negative: for ever). True: ended.
+    virtual bool wait(std::int64_t timeout_ms) = 0;
+    virtual void cancel() = 0;
+    // One JSON object: progress, tables, failed ranges, report file. docs/operations.md
+    virtual std::string report_json() const = 0;
+};
+
+}  // namespace dualwrite::engine

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <dualwrite/base/result.hpp>
+#include <dualwrite/engine/endpoint.hpp>
+#include <dualwrite/engine/log.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace dualwrite::engine {
+
+enum class durability : std::uint8_t {
+    process,  // an acknowledged write survives kill -9 of the proxy
+    fsync,    // and loss of power
+};
+
+struct proxy_options {
+    endpoint source{.tls = true};
+    endpoint target{.tls = true};
+
+    std::string listen_host{"0.0.0.0"};
+    std::uint16_t listen_port{29042};      // 0: any free one, see proxy::port()
+    std::string listen_tls_cert_file;      // PEM; empty: plain
+    std::string listen_tls_key_file;       // PEM
+    std::string metrics_host{"127.0.0.1"};
+    std::uint16_t metrics_port{28000};     // 0: any free one
+    bool metrics{true};
+    std::uint32_t threads{1};
+
+    bool wait{true};  // answer a write when the target has it too
+    std::uint32_t wait_limit_ms{2000};     // then answer all the same
+
+    std::string state_dir;  // created with mode 0700; the spool lies in its folder `spool`
+    durability durable{durability::process};
+    std::uint64_t spool_size_max{std::uint64_t{16} << 30};  // bytes; then writes get OVERLOADED
+
+    std::uint32_t target_connections{2};   // per thread
+    std::uint32_t request_size_max{std::uint32_t{256} << 20};  // bytes of one request's body
+    std::uint32_t drain_limit_ms{30'000};
+};
+
+// A running proxy. It owns its threads.
+//
+// Threads: start() and the destructor belong to one thread; the others may be called from any.
+class proxy {
+public:
+    virtual ~proxy() = default;
+
+    // Opens the state directory and the listening sockets, then serves. The source need not be
+    // there yet: until it is, clients get an error that says so. On failure `why` has a sentence for
+    // the operator: what is wrong and what to do.
+    static result<std::unique_ptr<proxy>>
+    start(const proxy_options& options, log_sink log, std::string& why);
+
+    virtual std::uint16_t port() const = 0;
+    virtual std::uint16_t metrics_port() const = 0;
+
+    // Begins to stop: no new clients, requests in flight are answered, then the spool is delivered;
+    // all for at most `drain_limit_ms`. What is not delivered by then stays in the spool.
+    virtual void stop(std::uint32_t drain_limit_ms) = 0;
+    // Waits until the proxy has stopped, at most `timeout_ms` (negative: for ever). True: stopped.
+    virtual bool wait(std::int64_t timeout_ms) = 0;
+    // Why it stopped by itself (the spool failed); empty after stop().
+    virtual std::string failure() const = 0;
+
+    virtual std::string status_json() const = 0;   // one object, see docs/operations.md
+    virtual std::string metrics_text() const = 0;  // Prometheus exposition format 0.0.4
+    virtual bool ready() const = 0;                // the source answers
+};
+
+}  // namespace dualwrite::engine
