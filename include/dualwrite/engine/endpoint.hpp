@@ -11,7 +11,7 @@ enum class tls_verify : std::uint8_t { full, ca, none };
 struct endpoint {
     std::string host;
     std::uint16_t port{9042};
-    bool tls{false};
+    bool tls{true};
     tls_verify verify{tls_verify::full};
     std::string tls_ca_file;      // PEM; empty: the system's authorities
     std::string tls_server_name;  // expected name in the certificate; empty: `host`

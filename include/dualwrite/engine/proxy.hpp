@@ -16,8 +16,8 @@ enum class durability : std::uint8_t {
 };
 
 struct proxy_options {
-    endpoint source{.tls = true};
-    endpoint target{.tls = true};
+    endpoint source;
+    endpoint target;
 
     std::string listen_host{"0.0.0.0"};
     std::uint16_t listen_port{29042};      // 0: any free one, see proxy::port()

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <dualwrite/base/bytes.hpp>
+#include <dualwrite/policy/rewrite.hpp>
+#include <dualwrite/policy/statement.hpp>
+#include <dualwrite/replication/write_plan.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace dualwrite::replication {
+
+// Lets maps of std::string be searched by std::string_view without a copy.
+struct text_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept
+    {
+        return std::hash<std::string_view>{}(text);
+    }
+};
+
+// One statement's text with all that does not change from one execution to the next.
+struct statement {
+    std::uint32_t id{0};      // dense within its registry
+    std::string keyspace;     // the connection's; empty: none
+    std::string text;         // as the client wrote it
+    std::string target_text;  // independent of the connection's keyspace
+    std::string table;        // "keyspace.table" for reports; a batch: of its first child
+    policy::statement_facts facts;
+    replication::decision decision;
+
+    // Every write of it carries its own write time, so that none has to be given.
+    bool timestamp_in_text{false};
+    bool has_ttl{false};
+    bool is_pass() const noexcept { return decision.what == plan::pass; }
+};
+
+inline std::string table_name(const policy::statement_facts& facts, const std::string& keyspace)
+{
+    const auto& named = facts.children.empty() ? facts : facts.children.front();
+    const auto& where = named.qualified ? named.keyspace : keyspace;
+    if (named.table.empty()) return where;
+    return where + "." + named.table;
+}
+
+inline bool has_ttl(const policy::statement_facts& facts)
+{
+    if (facts.using_ttl) return true;
+    return std::any_of(facts.children.begin(), facts.children.end(), has_ttl);
+}
+
+// A timestamp marker may be left unset, so only a literal makes the default timestamp useless.
+inline bool timestamp_in_text(const policy::statement_facts& facts)
+{
+    if (facts.timestamp_us) return true;
+    return !facts.children.empty() &&
+           std::all_of(facts.children.begin(), facts.children.end(), timestamp_in_text);
+}
+
+inline statement
+make_statement(std::string_view keyspace, std::string_view text, const table_shapes& shapes)
+{
+    statement out;
+    out.keyspace = keyspace;
+    out.text = text;
+    out.facts = policy::classify(text);
+    out.target_text = policy::qualify(text, out.facts, keyspace);
+    out.table = table_name(out.facts, out.keyspace);
+    out.has_ttl = has_ttl(out.facts);
+    out.timestamp_in_text = timestamp_in_text(out.facts);
+    out.decision = decide(out.facts, text, out.keyspace, shapes);
+    return out;
+}
+
+// The statements of one event loop, and which prepared ids of the source mean which of them.
+// Single-threaded. Statements live as long as the registry.
+class statement_registry {
+public:
+    const statement& by_id(std::uint32_t id) const { return *statements_.at(id); }
+    std::size_t size() const noexcept { return statements_.size(); }
+
+    // The statement of this text under this keyspace. Does not allocate when it is known.
+    const statement& intern(std::string_view keyspace, std::string_view text)
+    {
+        key_.assign(keyspace);
+        key_.push_back('\0');
+        key_.append(text);
+        if (const auto found = by_text_.find(key_); found != by_text_.end())
+            return *statements_[found->second];
+        const auto id = static_cast<std::uint32_t>(statements_.size());
+        auto made = make_statement(keyspace, text, *shapes_);
+        made.id = id;
+        statements_.push_back(std::make_unique<statement>(std::move(made)));
+        by_text_.emplace(key_, id);
+        return *statements_.back();
+    }
+
+    // The statement that the source prepared under this id; null if this loop has not seen it.
+    const statement* prepared(bytes_view source_id) const
+    {
+        const auto found = by_prepared_id_.find(as_text(source_id));
+        return found == by_prepared_id_.end() ? nullptr : statements_[found->second].get();
+    }
+    void set_prepared(bytes_view source_id, const statement& made)
+    {
+        by_prepared_id_.insert_or_assign(std::string(as_text(source_id)), made.id);
+    }
+
+    const table_shapes& shapes() const noexcept { return *shapes_; }
+
+    // The source's schema has been read anew: decides every statement again.
+    void set_shapes(std::shared_ptr<const table_shapes> shapes)
+    {
+        shapes_ = std::move(shapes);
+        for (auto& known : statements_)
+            known->decision = decide(known->facts, known->text, known->keyspace, *shapes_);
+    }
+
+private:
+    std::shared_ptr<const table_shapes> shapes_{std::make_shared<table_shapes>()};
+    std::vector<std::unique_ptr<statement>> statements_;
+    std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> by_text_;
+    std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> by_prepared_id_;
+    std::string key_;  // kept for its memory
+};
+
+}  // namespace dualwrite::replication

@@ -1,0 +1,191 @@
+#include "proxy_shared.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <ctime>
+
+namespace dualwrite::engine {
+
+namespace {
+
+constexpr std::int64_t log_interval_ms = 10'000;
+// Of texts whose repetitions are counted; a flood of different ones must not grow for ever.
+constexpr std::size_t limited_texts_max = 1000;
+
+std::int64_t steady_now_ms() noexcept
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+}  // namespace
+
+void proxy_shared::fail(std::string why)
+{
+    log(log_level::error, why);
+    const std::lock_guard lock(mutex_);
+    if (failure_.empty()) failure_ = std::move(why);
+    failed.store(true);
+}
+
+std::string proxy_shared::failure() const
+{
+    const std::lock_guard lock(mutex_);
+    return failure_;
+}
+
+void proxy_shared::log(log_level level, std::string_view text) const
+{
+    if (sink) sink(level, text);
+}
+
+void proxy_shared::log_limited(log_level level, const std::string& text)
+{
+    std::uint64_t left_out = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (limited_.size() > limited_texts_max) limited_.clear();
+        auto& seen = limited_[text];
+        const auto now = steady_now_ms();
+        if (seen.last_ms != 0 && now - seen.last_ms < log_interval_ms) {
+            ++seen.left_out;
+            return;
+        }
+        seen.last_ms = now;
+        left_out = std::exchange(seen.left_out, 0);
+    }
+    if (left_out == 0) return log(level, text);
+    log(level, text + " (and " + std::to_string(left_out) + " times more since the last line)");
+}
+
+void proxy_shared::report(
+    const std::string& table, std::string_view reason, std::string_view what
+)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        ++incidents_[{table, std::string(reason)}];
+    }
+    log_limited(
+        log_level::warning,
+        std::string(what) + " " + (table.empty() ? "(no table)" : table) + ": " +
+            std::string(reason)
+    );
+}
+
+std::vector<incident> proxy_shared::incidents() const
+{
+    const std::lock_guard lock(mutex_);
+    std::vector<incident> out;
+    for (const auto& [key, count] : incidents_) out.push_back({key.first, key.second, count});
+    return out;
+}
+
+void proxy_shared::keep(
+    const std::string& table,
+    std::string_view reason,
+    std::string_view what,
+    std::string_view text,
+    std::int64_t writetime_us
+)
+{
+    report(table, reason, what);
+    nlohmann::json line{
+        {"time", std::time(nullptr)},
+        {"table", table},
+        {"reason", reason},
+        {"what", what},
+        {"statement", text}};
+    if (writetime_us > 0) line["writetime_us"] = writetime_us;
+    const auto bytes = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    dead_letters_.fetch_add(1);
+    if (const auto kept = spool->keep_dead_letter(as_bytes(bytes)); !kept)
+        fail("cannot keep a write that the target did not get: " + kept.error().message());
+}
+
+void proxy_shared::remember_prepared(
+    bytes_view id, const std::string& keyspace, const std::string& text
+)
+{
+    const std::lock_guard lock(mutex_);
+    prepared_.insert_or_assign(std::string(as_text(id)), prepared_text{keyspace, text});
+}
+
+std::optional<proxy_shared::prepared_text> proxy_shared::find_prepared(bytes_view id) const
+{
+    const std::lock_guard lock(mutex_);
+    const auto found = prepared_.find(as_text(id));
+    if (found == prepared_.end()) return {};
+    return found->second;
+}
+
+std::size_t proxy_shared::prepared_count() const
+{
+    const std::lock_guard lock(mutex_);
+    return prepared_.size();
+}
+
+login proxy_shared::source_login() const
+{
+    if (!options.source.username.empty())
+        return {options.source.username, options.source.password};
+    const std::lock_guard lock(mutex_);
+    return learned_;
+}
+
+login proxy_shared::target_login() const
+{
+    if (!options.target.username.empty())
+        return {options.target.username, options.target.password};
+    const std::lock_guard lock(mutex_);
+    return learned_;
+}
+
+void proxy_shared::learn_login(const login& seen)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (learned_.username == seen.username && learned_.password == seen.password) return;
+        learned_ = seen;
+    }
+    const auto source = source_login();
+    const auto target = target_login();
+    if (refresh)
+        refresh->set_credentials(
+            source.username, source.password, target.username, target.password
+        );
+}
+
+std::vector<socket_address> proxy_shared::source_addresses() const
+{
+    const std::lock_guard lock(mutex_);
+    return source_addresses_;
+}
+
+std::vector<socket_address> proxy_shared::target_addresses() const
+{
+    const std::lock_guard lock(mutex_);
+    return target_addresses_;
+}
+
+void proxy_shared::set_addresses(bool source, std::vector<socket_address> addresses)
+{
+    const std::lock_guard lock(mutex_);
+    (source ? source_addresses_ : target_addresses_) = std::move(addresses);
+}
+
+std::shared_ptr<const replication::table_shapes> proxy_shared::shapes() const
+{
+    const std::lock_guard lock(mutex_);
+    return shapes_;
+}
+
+void proxy_shared::set_shapes(std::shared_ptr<const replication::table_shapes> shapes)
+{
+    const std::lock_guard lock(mutex_);
+    shapes_ = std::move(shapes);
+    shapes_version_.fetch_add(1);
+}
+
+}  // namespace dualwrite::engine

@@ -1,0 +1,170 @@
+#pragma once
+
+#include <dualwrite/base/bytes.hpp>
+#include <dualwrite/engine/proxy.hpp>
+#include <dualwrite/engine/refresh.hpp>
+#include <dualwrite/engine/spool.hpp>
+#include <dualwrite/engine/transport.hpp>
+#include <dualwrite/policy/writetime.hpp>
+#include <dualwrite/replication/statements.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace dualwrite::engine {
+
+class tls_client_context;
+class tls_server_context;
+
+// A number that one thread changes and any thread reads.
+class counter {
+public:
+    void add(std::uint64_t n = 1) noexcept
+    {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
+    std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+// What one event loop counts. docs/operations.md says what each means.
+struct proxy_counters {
+    counter clients;
+    counter clients_total;
+    counter requests;
+    counter writes;
+    counter writes_applied;
+    counter writes_void;
+    counter writes_unknown;
+    counter redriven;
+    counter refused;  // OVERLOADED because the spool is full
+    counter replicated;
+    counter refreshed;
+    counter target_errors;
+    counter target_retries;
+    counter waits_given_up;
+    counter backlog;
+    counter oldest_ms;  // when the oldest write that is not delivered was accepted; 0: none
+    counter target_connections;
+    counter lag_ms;     // of the last delivered write
+};
+
+// Why the target differs from the source, by table: what is not replicated and what was refused.
+struct incident {
+    std::string table;
+    std::string reason;
+    std::uint64_t count{0};
+};
+
+// Usernames and passwords for our own connections. Never written anywhere.
+struct login {
+    std::string username;
+    std::string password;
+    bool known() const noexcept { return !username.empty(); }
+};
+
+// What the threads of one proxy share.
+class proxy_shared {
+public:
+    proxy_options options;
+    policy::writetime_clock clock;
+    std::unique_ptr<spool_directory> spool;
+    std::unique_ptr<refresher> refresh;
+    std::shared_ptr<tls_client_context> source_tls;  // null: plain
+    std::shared_ptr<tls_client_context> target_tls;
+    std::shared_ptr<tls_server_context> listen_tls;
+
+    // Bytes of writes to the spool have begun to fail, or the like: set once, ends the proxy.
+    void fail(std::string why);
+    std::string failure() const;
+    std::atomic<bool> failed{false};
+
+    std::atomic<bool> draining{false};
+    // While one of these holds, a table that the target does not know may still come.
+    std::atomic<std::uint32_t> schema_pending{0};
+    std::atomic<std::uint32_t> left_logs{0};
+    // A write was accepted whose schema is newer than what was read.
+    std::atomic<std::uint64_t> schema_changes{0};
+
+    void log(log_level level, std::string_view text) const;
+    // The same text at most once in ten seconds; what was left out is said with the next.
+    void log_limited(log_level level, const std::string& text);
+
+    // Counts, and logs the first of each kind and then one in ten seconds.
+    void report(const std::string& table, std::string_view reason, std::string_view what);
+    std::vector<incident> incidents() const;
+    // The same, and keeps the statement for the operator. `text` may hold values: it goes to the
+    // dead letters only.
+    void keep(
+        const std::string& table,
+        std::string_view reason,
+        std::string_view what,
+        std::string_view text,
+        std::int64_t writetime_us
+    );
+    std::uint64_t dead_letters() const noexcept { return dead_letters_.load(); }
+
+    // Which statement the source means by a prepared id: the same for every loop.
+    struct prepared_text {
+        std::string keyspace;
+        std::string text;
+    };
+    void remember_prepared(bytes_view id, const std::string& keyspace, const std::string& text);
+    std::optional<prepared_text> find_prepared(bytes_view id) const;
+    std::size_t prepared_count() const;
+
+    // Credentials: the configured ones, else those of the last client that the source let in.
+    login source_login() const;
+    login target_login() const;
+    void learn_login(const login& seen);
+
+    std::vector<socket_address> source_addresses() const;
+    std::vector<socket_address> target_addresses() const;
+    void set_addresses(bool source, std::vector<socket_address> addresses);
+
+    std::shared_ptr<const replication::table_shapes> shapes() const;
+    std::uint64_t shapes_version() const noexcept { return shapes_version_.load(); }
+    void set_shapes(std::shared_ptr<const replication::table_shapes> shapes);
+
+    // "source answers" and why not, for readiness and for the log.
+    std::atomic<bool> source_reachable{false};
+    std::atomic<bool> target_reachable{false};
+
+    log_sink sink;
+
+private:
+    struct limited {
+        std::int64_t last_ms{0};
+        std::uint64_t left_out{0};
+    };
+
+    mutable std::mutex mutex_;
+    std::string failure_;
+    std::map<std::string, limited> limited_;
+    std::map<std::pair<std::string, std::string>, std::uint64_t> incidents_;
+    std::atomic<std::uint64_t> dead_letters_{0};
+    std::unordered_map<std::string, prepared_text, replication::text_hash, std::equal_to<>>
+        prepared_;
+    login learned_;
+    std::vector<socket_address> source_addresses_;
+    std::vector<socket_address> target_addresses_;
+    std::shared_ptr<const replication::table_shapes> shapes_{
+        std::make_shared<replication::table_shapes>()};
+    std::atomic<std::uint64_t> shapes_version_{0};
+};
+
+}  // namespace dualwrite::engine
