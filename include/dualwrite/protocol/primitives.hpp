@@ -15,18 +15,18 @@ namespace dualwrite::protocol {
 
 // The notations of section 3 of the specification. Views live as long as the bytes that were read.
 
-using uuid = std::array<std::byte, 16>;
+using uuid_value = std::array<std::byte, 16>;
 using string_list = std::vector<std::string_view>;
 using string_map = std::vector<std::pair<std::string_view, std::string_view>>;
 using string_multimap = std::vector<std::pair<std::string_view, string_list>>;
 
-struct inet {
+struct inet_value {
     std::array<std::byte, 16> address{};
     std::uint8_t address_size{4};  // 4 or 16
     std::int32_t port{0};
 
     bytes_view view() const noexcept { return bytes_view(address).first(address_size); }
-    friend bool operator==(const inet&, const inet&) = default;
+    friend bool operator==(const inet_value&, const inet_value&) = default;
 };
 
 // [value]: null deletes, unset leaves the cell as it is, and empty is a value of no bytes.
@@ -79,9 +79,9 @@ public:
         return as_text(raw(static_cast<std::uint32_t>(n)));
     }
 
-    uuid uuid_() noexcept
+    uuid_value uuid_() noexcept
     {
-        uuid id{};
+        uuid_value id{};
         if (const auto in = raw(id.size()); ok_) std::memcpy(id.data(), in.data(), id.size());
         return id;
     }
@@ -110,9 +110,9 @@ public:
     }
 
     // [inetaddr]: without the port.
-    inet inet_address() noexcept
+    inet_value inet_address() noexcept
     {
-        inet out;
+        inet_value out;
         out.address_size = byte_();
         if (out.address_size != 4 && out.address_size != 16) {
             ok_ = false;
@@ -123,7 +123,7 @@ public:
         return out;
     }
 
-    inet inet_() noexcept
+    inet_value inet_() noexcept
     {
         auto out = inet_address();
         out.port = int_();
@@ -192,12 +192,12 @@ public:
     result<bytes_view> raw(std::size_t n) { return checked(in_.raw(n)); }
     result<std::string_view> string() { return checked(in_.string()); }
     result<std::string_view> long_string() { return checked(in_.long_string()); }
-    result<protocol::uuid> uuid() { return checked(in_.uuid_()); }
+    result<uuid_value> uuid() { return checked(in_.uuid_()); }
     result<std::optional<bytes_view>> bytes() { return checked(in_.bytes()); }
     result<bound_value> value() { return checked(in_.value()); }
     result<bytes_view> short_bytes() { return checked(in_.short_bytes()); }
-    result<protocol::inet> inet() { return checked(in_.inet_()); }
-    result<protocol::inet> inet_address() { return checked(in_.inet_address()); }
+    result<inet_value> inet() { return checked(in_.inet_()); }
+    result<inet_value> inet_address() { return checked(in_.inet_address()); }
     result<protocol::consistency> consistency() { return checked(in_.consistency_()); }
     result<protocol::string_list> string_list() { return checked(in_.strings()); }
     result<protocol::string_map> string_map() { return checked(in_.map()); }
@@ -271,7 +271,7 @@ inline void append_long_string(byte_buffer& out, std::string_view text)
     append_bytes(out, as_bytes(text));
 }
 
-inline void append_uuid(byte_buffer& out, const uuid& id)
+inline void append_uuid(byte_buffer& out, const uuid_value& id)
 {
     out.append(id);
 }
@@ -281,13 +281,13 @@ inline void append_consistency(byte_buffer& out, consistency level)
     append_short(out, static_cast<std::uint16_t>(level));
 }
 
-inline void append_inet_address(byte_buffer& out, const inet& address)
+inline void append_inet_address(byte_buffer& out, const inet_value& address)
 {
     append_byte(out, address.address_size);
     out.append(address.view());
 }
 
-inline void append_inet(byte_buffer& out, const inet& address)
+inline void append_inet(byte_buffer& out, const inet_value& address)
 {
     append_inet_address(out, address);
     append_int(out, address.port);
