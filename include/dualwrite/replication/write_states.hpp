@@ -52,8 +52,8 @@ public:
         const auto shift = shift_of(lsn);
         const auto before = static_cast<write_state>(word >> shift & 3);
         word = (word & ~(std::uint64_t{3} << shift)) | static_cast<std::uint64_t>(state) << shift;
-        if (is_finished(before) != is_finished(state))
-            unfinished_ += is_finished(before) ? 1u : -1u;
+        if (is_finished(before) && !is_finished(state)) ++unfinished_;
+        if (!is_finished(before) && is_finished(state)) --unfinished_;
         if (lsn == cursor_ && is_finished(state)) advance();
     }
 
@@ -108,6 +108,8 @@ private:
         const auto count = unused < words_.size() ? unused : words_.size();
         words_.erase(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>(count));
         base_ += count * lsns_per_word;
+        // A backlog that is gone must not keep its memory.
+        if (words_.capacity() > 64 + 4 * words_.size()) words_.shrink_to_fit();
     }
 
     std::vector<std::uint64_t> words_;
