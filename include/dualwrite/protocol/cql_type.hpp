@@ -45,11 +45,11 @@ inline constexpr int type_depth_max = 64;
 
 struct cql_type {
     type_id id{type_id::custom};
-    bool frozen{false};                      // known only where the type came from its text
-    std::uint32_t dimension{0};              // of a vector
-    std::string custom_class{};              // of a custom type
-    std::string keyspace{};                  // of a UDT
-    std::string name{};                      // of a UDT
+    bool frozen{false};          // known where the type came from a text, not from its number
+    std::uint32_t dimension{0};  // of a vector
+    std::string custom_class{};  // of a custom type
+    std::string keyspace{};      // of a UDT
+    std::string name{};          // of a UDT
     std::vector<cql_type> parameters{};      // elements; key and value; fields of a tuple or UDT
     std::vector<std::string> field_names{};  // of a UDT
 

@@ -69,6 +69,7 @@ private:
         if (name == "FrozenType" || name == "ReversedType") {
             auto inner = one(depth + 1);
             if (!inner || !take(')')) return std::nullopt;
+            if (name == "FrozenType") inner->frozen = true;
             return inner;
         }
         if (name == "UserType") return user_type(depth);
@@ -100,6 +101,7 @@ private:
         const auto* end = digits.data() + digits.size();
         const auto parsed = std::from_chars(digits.data(), end, type.dimension);
         if (parsed.ec != std::errc{} || parsed.ptr != end || !take(')')) return std::nullopt;
+        if (type.dimension == 0) return std::nullopt;
         type.parameters.push_back(*std::move(element));
         return type;
     }
@@ -170,12 +172,13 @@ inline cql_type type_of_class(std::string_view name)
     return {.id = type_id::custom, .custom_class = std::string(name)};
 }
 
-inline std::string class_of_type(const cql_type& type)
+namespace detail {
+
+inline std::string class_of_unfrozen(const cql_type& type)
 {
-    if (type.id == type_id::custom) return type.custom_class;
-    auto out = std::string(detail::marshal_package);
+    auto out = std::string(marshal_package);
     if (type.id == type_id::udt) {
-        detail::append_user_type_class(out, type);
+        append_user_type_class(out, type);
         return out;
     }
     for (const auto& native : native_types)
@@ -190,6 +193,16 @@ inline std::string class_of_type(const cql_type& type)
     if (type.id == type_id::vector) out += " , " + std::to_string(type.dimension);
     out += ')';
     return out;
+}
+
+}  // namespace detail
+
+inline std::string class_of_type(const cql_type& type)
+{
+    if (type.id == type_id::custom) return type.custom_class;
+    auto out = detail::class_of_unfrozen(type);
+    if (!type.frozen) return out;
+    return std::string(detail::marshal_package) + "FrozenType(" + out + ')';
 }
 
 }  // namespace dualwrite::protocol
