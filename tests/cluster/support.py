@@ -34,7 +34,8 @@ def program(name: str) -> str:
     """Path of one of our binaries in the build folder that DUALWRITE_BUILD names."""
     build = os.environ.get("DUALWRITE_BUILD")
     if not build:
-        raise SystemExit("set DUALWRITE_BUILD to a build folder (meson setup build; ninja -C build)")
+        raise SystemExit("set DUALWRITE_BUILD to a build folder: meson setup build; "
+                         "ninja -C build")
     folders = {"dualwrite-proxy": "src/proxy", "dualwrite": "src/cli"}
     path = Path(build).absolute() / folders[name] / name
     if not path.is_file():

@@ -70,7 +70,7 @@ class Application:
                 self._counters[part] = json.loads(line)
 
     def counters(self) -> Counter:
-        """acknowledged (statements), requests, retried, doubtful, errors by name; of all workers."""
+        """Of all workers: acknowledged (statements), requests, retried, doubtful, errors."""
         total = Counter()
         for one in self._counters:
             total.update({name: count for name, count in one.items() if name != "errors"})

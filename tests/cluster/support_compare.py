@@ -73,6 +73,8 @@ def compare_tables(source: Session, target: Session, keyspace: str, tables=None)
     """Differences over whole tables; all of the keyspace unless some are named."""
     source.cluster.refresh_schema_metadata()
     target.cluster.refresh_schema_metadata()
+    if keyspace not in target.cluster.metadata.keyspaces:
+        return [f"keyspace {keyspace} is missing at the target"]
     names = tables or sorted(source.cluster.metadata.keyspaces[keyspace].tables)
     there = set(target.cluster.metadata.keyspaces[keyspace].tables)
     found = [f"table {name} is missing at the target" for name in names if name not in there]

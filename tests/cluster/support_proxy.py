@@ -137,6 +137,19 @@ class Proxy:
                 samples[name] = float(value)
         return samples
 
+    def backlog(self) -> int:
+        """Writes that clients were answered and the target does not have yet."""
+        return self.status()["backlog_writes"]
+
+    def wait_drained(self, timeout_s: float = 60) -> None:
+        """Until the target has everything."""
+        deadline = time.monotonic() + timeout_s
+        while (left := self.backlog()) > 0:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{left} writes were not delivered in {timeout_s:.0f} s; "
+                                     f"status: {self.status()}\n{self.log_tail()}")
+            time.sleep(0.05)
+
     def memory_bytes(self) -> int:
         """Resident memory."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

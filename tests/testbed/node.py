@@ -103,7 +103,8 @@ class RunningNode:
     def resume(self) -> None:
         self._must_run().signal(signal.SIGCONT)
 
-    def restart(self, spawner: Spawner | None = None, detached: bool | None = None) -> "RunningNode":
+    def restart(self, spawner: Spawner | None = None,
+                detached: bool | None = None) -> "RunningNode":
         """Stops the node if it runs, and starts it on the same data. Then call wait_ready()."""
         self.stop()
         spawner = spawner or getattr(self, "_spawner", None) or Spawner()

@@ -18,7 +18,7 @@ _QUICK_JVM = ["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-J-Xshare:auto
 
 
 class Authority:
-    """The CA of one bed, in `folder`: ca.pem, wrong-ca.pem, truststore.p12, wrong-truststore.p12."""
+    """The CA of one bed; in `folder`: ca.pem and truststore.p12, and of each a wrong- one."""
 
     def __init__(self, folder: Path, keytool: Path):
         self.folder = folder
