@@ -205,30 +205,35 @@ struct write_values {
     std::int32_t ttl_s{0};  // 0: lives for ever, whatever the table's default
 };
 
-// Binds one after another; keeps its memory.
+// Where in the bytes the values of two markers begin; 0: the statement has no such marker.
+struct bound_offsets {
+    std::size_t ttl{0};        // 4 bytes: a request that is sent again later needs another TTL
+    std::size_t writetime{0};  // 8 bytes
+};
+
+// Turns the markers of a statement into bytes.
 class value_binder {
 public:
-    // Appends the values of all markers. `ttl_at` gets the offset of the TTL's 4 bytes in `out`
-    // (0: it has none), for requests that are sent again later.
-    void bind(
+    // Appends the values of all markers to `out`.
+    static bound_offsets bind(
         const table_model& table,
         const write_statement& statement,
         const write_values& values,
-        byte_buffer& out,
-        std::size_t& ttl_at
+        byte_buffer& out
     )
     {
-        ttl_at = 0;
+        bound_offsets at;
         std::size_t next = 0;
         for (const auto& m : statement.markers) {
             switch (m.kind) {
             case marker_kind::ttl:
                 protocol::append_int(out, 4);
-                ttl_at = out.size();
+                at.ttl = out.size();
                 protocol::append_int(out, values.ttl_s);
                 break;
             case marker_kind::writetime:
                 protocol::append_int(out, 8);
+                at.writetime = out.size();
                 protocol::append_long(out, values.writetime_us);
                 break;
             case marker_kind::key:
@@ -246,11 +251,12 @@ public:
                 break;
             }
         }
+        return at;
     }
 
 private:
-    // Markers and atoms are both in the order of the columns, so one walk finds each atom; only
-    // the statement's first marker may stand behind atoms that it does not write.
+    // Markers and atoms are both in the order of the columns, so one walk finds each atom. Atoms
+    // of columns that the statement does not write are passed over.
     static bool skip_to(std::uint32_t column, const write_values& values, std::size_t& next)
     {
         while (next < values.atoms.size() && values.atoms[next]->column < column) ++next;
