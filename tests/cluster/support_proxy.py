@@ -23,9 +23,10 @@ def spawner() -> Spawner:
     return _spawner
 
 
-def free_port() -> int:
-    """A port that no outgoing connection takes while a killed proxy is away from it."""
-    for port in random.sample(range(20_000, 32_000), 200):
+def free_port(wanted: int = 0) -> int:
+    """`wanted` if it is free; else one that no outgoing connection takes while a killed proxy is
+    away from it."""
+    for port in [*([wanted] if wanted else []), *random.sample(range(20_000, 32_000), 200)]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -39,9 +40,10 @@ def free_port() -> int:
 class Proxy:
     """`dualwrite-proxy SOURCE TARGET ...`; the same ports and state folder at each start."""
 
-    def __init__(self, source, target, folder: Path, *flags: str, source_port: int = 0):
-        self.port = free_port()
-        self.metrics_port = free_port()
+    def __init__(self, source, target, folder: Path, *flags: str, source_port: int = 0,
+                 port: int = 0, metrics_port: int = 0):
+        self.port = free_port(port)
+        self.metrics_port = free_port(metrics_port)
         self.folder = Path(folder)
         self.state = self.folder / "state"
         self.flags = list(flags)
