@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -44,6 +45,8 @@ struct spool_options {
     durability durable{durability::process};
     std::uint64_t memory_max{std::uint64_t{64} << 20};  // bytes per log between writer and reader
     std::uint32_t logs_max{64};                         // live logs, one per event loop
+    // False: no thread of its own; files are prepared, synced and deleted inside the calls.
+    bool background{true};
 };
 
 // Threads: any. Logs may outlive it.
@@ -73,6 +76,9 @@ public:
     // New writes should be refused: the size limit, less a reserve of two files for outcomes, is
     // reached, or the disk is full. Falls back to false when deliveries free space.
     bool full() const noexcept;
+    // What went wrong beside the writes, last: a file that could not be deleted or prepared.
+    // Nothing is lost by it. Empty: nothing.
+    std::string problem() const;
 
     // Appends a line to dead_letters.jsonl beside the directory (mode 0600) and syncs it. For
     // writes that the target refuses for good. `json_line` has no line end.
@@ -81,8 +87,12 @@ public:
 private:
     explicit spool_directory(std::shared_ptr<spool_shared> shared);
 
+    // Constant after construction.
     std::shared_ptr<spool_shared> shared_;
-    std::vector<std::unique_ptr<spool_log>> left_;
+    std::int64_t clock_us_{0};
+
+    std::mutex left_mutex_;
+    std::vector<std::unique_ptr<spool_log>> left_;  // guarded by left_mutex_
 };
 
 // One log: its intents have the numbers 1, 2, 3 ... without gap.
@@ -129,8 +139,8 @@ public:
 
     // All intents up to this one survive what the durability promises.
     std::uint64_t durable_lsn() const noexcept;
-    // With durability::fsync: called on the committer's thread after each sync, failed ones too.
-    // Set it before the first commit.
+    // With durability::fsync: called on the committer's thread after each sync, failed ones too:
+    // then commit() fails. It may call durable_lsn(), nothing else of this log.
     void on_durable(std::function<void()> callback);
 
     write_state state(std::uint64_t lsn) const noexcept;

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <dualwrite/engine/spool_log.hpp>
+#include <dualwrite/engine/spool_storage.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dualwrite::engine {
+
+struct recovered_spool {
+    std::vector<spool_log_state> logs;  // oldest first
+    std::uint64_t size_bytes{0};
+    std::string problem;  // something that is not worth refusing to start; empty: nothing
+};
+
+// Reads all logs of a directory once, from file to file with bounded memory. Nothing is changed
+// unless all of them can be read; then what crashes left behind is put aside:
+//
+//     <segment>.broken   what stands behind the last good record, if it is not all zeros
+//     spare-*            deleted
+//
+// Fails with errc::spool_corrupt or spool_version if a file does not hold what was written to it,
+// or with the error of a file operation; `why` then has a sentence for the operator.
+result<recovered_spool>
+recover_spool(spool_storage& storage, const std::string& directory, bool fsync, std::string& why);
+
+}  // namespace dualwrite::engine

@@ -1,0 +1,217 @@
+#include <dualwrite/engine/spool_shared.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+namespace dualwrite::engine {
+
+namespace {
+
+bool means_disk_full(std::error_code error) noexcept
+{
+    return error == std::errc::no_space_on_device ||
+           error == std::error_code(EDQUOT, std::generic_category());
+}
+
+}  // namespace
+
+spool_shared::spool_shared(
+    const spool_options& options, std::shared_ptr<spool_storage> storage, std::uint64_t segment_size
+)
+    : options_(options), storage_(std::move(storage)), segment_size_(segment_size)
+{
+    if (options_.background) thread_ = std::thread([this] { run(); });
+}
+
+spool_shared::~spool_shared()
+{
+    if (thread_.joinable()) {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        wake_.notify_one();
+        thread_.join();
+    }
+    for (const auto& unused : spares_) remove({unused.name, unused.size});
+}
+
+bool spool_shared::full() const noexcept
+{
+    return disk_full_ || size_bytes_ + reserved_segments * segment_size_ >= options_.size_max;
+}
+
+std::size_t spool_shared::spares_wanted() const noexcept
+{
+    if (!options_.background || live_logs_ == 0 || stopping_) return 0;
+    return fsync() ? 2 : 1;  // filling one with zeros takes a while
+}
+
+result<spool_shared::spare> spool_shared::take_spare(std::uint64_t size)
+{
+    if (size == segment_size_) {
+        std::unique_lock lock(mutex_);
+        if (!spares_.empty()) {
+            auto ready = std::move(spares_.back());
+            spares_.pop_back();
+            lock.unlock();
+            wake_.notify_one();
+            return ready;
+        }
+    }
+    return make_spare(size, false);
+}
+
+result<spool_shared::spare> spool_shared::make_spare(std::uint64_t size, bool zero_fill)
+{
+    spare made{"spare-" + std::to_string(++spare_number_), nullptr, size};
+    auto file = storage_->open(made.name, open_mode::create);
+    if (!file) return fail(file.error());
+    made.file = *std::move(file);
+    auto ready = made.file->allocate(size, zero_fill);
+    if (ready && zero_fill) ready = made.file->sync();
+    if (!ready) {
+        made.file.reset();
+        if (const auto removed = storage_->remove(made.name); !removed)
+            report("cannot delete " + path_of(made.name) + ": " + removed.error().message());
+        return fail(ready.error());
+    }
+    add_size(size);
+    return made;
+}
+
+void spool_shared::remove(const spool_file_entry& file)
+{
+    auto removed = storage_->remove(file.name);
+    if (removed) subtract_size(file.size);
+    // One by one: after a loss of power a later segment must not be gone before an earlier one.
+    if (removed && fsync()) removed = storage_->sync_directory(".");
+    if (!removed) report("cannot delete " + path_of(file.name) + ": " + removed.error().message());
+}
+
+void spool_shared::enqueue(spool_file_entry file)
+{
+    removals_.push_back(std::move(file));
+}
+
+void spool_shared::remove_later(spool_file_entry file)
+{
+    if (!options_.background) return remove(file);
+    {
+        const std::lock_guard lock(mutex_);
+        enqueue(std::move(file));
+    }
+    wake_.notify_one();
+}
+
+void spool_shared::remove_left_later(spool_file_entry file)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (!clock_kept_) {
+            left_removals_.push_back(std::move(file));
+            return;
+        }
+    }
+    remove_later(std::move(file));
+}
+
+bool spool_shared::begin_live_log()
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (live_logs_ == options_.logs_max) return false;
+        ++live_logs_;
+    }
+    wake_.notify_one();
+    return true;
+}
+
+void spool_shared::live_log_has_clock()
+{
+    std::vector<spool_file_entry> files;
+    {
+        const std::lock_guard lock(mutex_);
+        clock_kept_ = true;
+        files.swap(left_removals_);
+    }
+    for (auto& file : files) remove_later(std::move(file));
+}
+
+void spool_shared::end_live_log()
+{
+    const std::lock_guard lock(mutex_);
+    --live_logs_;
+}
+
+void spool_shared::report(std::string problem)
+{
+    const std::lock_guard lock(mutex_);
+    problem_ = std::move(problem);
+}
+
+std::string spool_shared::problem() const
+{
+    const std::lock_guard lock(mutex_);
+    return problem_;
+}
+
+// The background thread: deletes what is to be deleted, then keeps enough spares.
+void spool_shared::run()
+{
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        if (!removals_.empty()) {
+            const auto file = std::move(removals_.front());
+            removals_.pop_front();
+            lock.unlock();
+            remove(file);
+            lock.lock();
+        } else if (stopping_) {
+            return;
+        } else if (spares_.size() < spares_wanted()) {
+            refill(lock);
+        } else {
+            wake_.wait(lock);
+        }
+    }
+}
+
+void spool_shared::refill(std::unique_lock<std::mutex>& lock)
+{
+    lock.unlock();
+    auto made = make_spare(segment_size_, fsync());
+    disk_full_ = !made && means_disk_full(made.error());
+    if (!made) report("cannot prepare a spool file: " + made.error().message());
+    lock.lock();
+    if (made) {
+        spares_.push_back(*std::move(made));
+    } else {
+        wake_.wait_for(lock, std::chrono::seconds(1));
+    }
+}
+
+result<void> spool_shared::keep_dead_letter(bytes_view json_line)
+{
+    static constexpr auto name = "../dead_letters.jsonl";
+    static constexpr std::byte line_end{'\n'};
+    const std::lock_guard lock(dead_letter_mutex_);
+    DW_TRY(file, storage_->open(name, open_mode::append));
+    DW_TRY(end, file->size());
+
+    // A crash may have left a line without its end.
+    std::byte last = line_end;
+    if (end != 0) {
+        const auto read = file->read({&last, 1}, end - 1);
+        if (!read) return fail(read.error());
+    }
+    const bytes_view newline(&line_end, 1);
+    const bytes_view parts[] = {last == line_end ? bytes_view{} : newline, json_line, newline};
+    DW_CHECK(file->write(parts, end));
+    DW_CHECK(file->sync());
+    return end == 0 ? storage_->sync_directory("..") : result<void>{};
+}
+
+}  // namespace dualwrite::engine
