@@ -48,6 +48,8 @@ inline constexpr std::uint32_t crc32_initial = [] {
 // Protects the payload of a segment.
 inline std::uint32_t crc32(bytes_view in) noexcept
 {
+    // The library takes a null pointer, which an empty view may have, for a request to begin anew.
+    if (in.empty()) return crc32_initial;
     return libdeflate_crc32(crc32_initial, in.data(), in.size());
 }
 
