@@ -20,8 +20,7 @@ extern "C" {
  * the thread that calls it serves clients. Lines never hold bound values, credentials or whole
  * statements. Levels under the key `log-level` are not sent.
  */
-typedef void (*dw_log_fn)(int level, const char *text, size_t size, void *user);
-
+typedef void (*dw_log_fn)(int level, const char* text, size_t size, void* user);
 
 /*
  * What a command is told: key and value, both text. A key is the long flag of the programs without
@@ -45,27 +44,28 @@ typedef struct dw_conf dw_conf;
  * Threads: any; one conf is used by one thread at a time.
  * Returns DW_OK, DW_E_INVALID_ARGUMENT or DW_E_NO_MEMORY.
  */
-DW_API int dw_conf_new(dw_conf **out, uint32_t command, dw_error *err);
-DW_API void dw_conf_free(dw_conf **conf);
+DW_API int dw_conf_new(dw_conf** out, uint32_t command, dw_error* err);
+DW_API void dw_conf_free(dw_conf** conf);
 
 /*
  * Sets `key` to `value`, replacing what was there. Keys are compared without regard to case, and
- * `_` stands for `-`. A failure leaves the conf as it was.
+ * `_` stands for `-`. An empty text or list puts the default back. A failure leaves the conf as it
+ * was.
  *
  * Returns DW_OK, or
  *   DW_E_CONFIG       the key is unknown to this command, or the value does not fit its type
  *   DW_E_UNSUPPORTED  a documented key that this version accepts at its default only
  */
-DW_API int dw_conf_set(dw_conf *conf, const char *key, const char *value, dw_error *err);
+DW_API int dw_conf_set(dw_conf* conf, const char* key, const char* value, dw_error* err);
 
 /* As dw_conf_set, but appends to a list. For keys that are no lists: DW_E_CONFIG. */
-DW_API int dw_conf_add(dw_conf *conf, const char *key, const char *value, dw_error *err);
+DW_API int dw_conf_add(dw_conf* conf, const char* key, const char* value, dw_error* err);
 
 /*
  * The value in force, as text, default included; empty if there is none. Secrets are write-only:
  * "********" if one is set. Free `*out` by dw_free().
  */
-DW_API int dw_conf_get(const dw_conf *conf, const char *key, char **out, dw_error *err);
+DW_API int dw_conf_get(const dw_conf* conf, const char* key, char** out, dw_error* err);
 
 /*
  * Reads the environment: DUALWRITE_ and the key in upper case, `-` as `_`. Variables of keys of
@@ -73,19 +73,19 @@ DW_API int dw_conf_get(const dw_conf *conf, const char *key, char **out, dw_erro
  *
  * Returns DW_OK, or what dw_conf_set says, with the variable's name in the text.
  */
-DW_API int dw_conf_load_env(dw_conf *conf, dw_error *err);
+DW_API int dw_conf_load_env(dw_conf* conf, dw_error* err);
 
 /*
  * Checks the whole: required keys, combinations, files that must be readable, the state directory's
  * default. dw_proxy_start and dw_job_* do the same first.
  */
-DW_API int dw_conf_check(const dw_conf *conf, dw_error *err);
+DW_API int dw_conf_check(const dw_conf* conf, dw_error* err);
 
 /*
  * Where log lines go; `log` NULL: nowhere. `user` must live until every handle that was started
  * from this conf is freed.
  */
-DW_API int dw_conf_set_log(dw_conf *conf, dw_log_fn log, void *user, dw_error *err);
+DW_API int dw_conf_set_log(dw_conf* conf, dw_log_fn log, void* user, dw_error* err);
 
 #define DW_TYPE_TEXT 0u
 #define DW_TYPE_BOOLEAN 1u
@@ -94,11 +94,12 @@ DW_API int dw_conf_set_log(dw_conf *conf, dw_log_fn log, void *user, dw_error *e
 #define DW_TYPE_DURATION 4u
 #define DW_TYPE_CHOICE 5u
 
-#define DW_KEY_SECRET 1u     /* never show its value */
-#define DW_KEY_LIST 2u       /* may be given several times */
-#define DW_KEY_POSITIONAL 4u /* the programs take it without a flag, in the order of the table */
-#define DW_KEY_REQUIRED 8u   /* has no default and must be set */
-#define DW_KEY_PLANNED 16u   /* documented, but accepted at its default only */
+#define DW_KEY_SECRET 1u      /* never show its value */
+#define DW_KEY_LIST 2u        /* may be given several times */
+#define DW_KEY_POSITIONAL 4u  /* the programs take it without a flag, in the order of the table */
+#define DW_KEY_REQUIRED 8u    /* has no default and must be set */
+#define DW_KEY_PLANNED 16u    /* documented, but accepted at its default only */
+#define DW_KEY_DOCUMENTED 32u /* of the Java tool's command line, which dualwrite-proxy keeps */
 
 /* One line of the table of keys. All texts are static and never NULL. */
 typedef struct dw_key {
@@ -106,19 +107,19 @@ typedef struct dw_key {
     uint32_t type;            /* DW_TYPE_* */
     uint32_t flags;           /* DW_KEY_* */
     uint32_t reserved;        /* 0 */
-    const char *name;         /* "metrics-port" */
-    const char *short_name;   /* "mp", "" if none */
-    const char *group;        /* heading in the help */
-    const char *value_name;   /* "PORT", "FILE", "full|ca|none" */
-    const char *default_text; /* "" if none */
-    const char *help;         /* one or two sentences */
+    const char* name;         /* "metrics-port" */
+    const char* short_name;   /* "mp", "" if none */
+    const char* group;        /* heading in the help */
+    const char* value_name;   /* "PORT", "FILE", "full|ca|none" */
+    const char* default_text; /* "" if none */
+    const char* help;         /* one or two sentences */
 } dw_key;
 /* clang-format off */
 #define DW_KEY_INIT { (uint32_t)sizeof(dw_key), 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 /* clang-format on */
 
 /* The key number `index` of the conf's command: DW_OK, or DW_NOT_YET behind the last one. */
-DW_API int dw_conf_keys(const dw_conf *conf, size_t index, dw_key *out, dw_error *err);
+DW_API int dw_conf_keys(const dw_conf* conf, size_t index, dw_key* out, dw_error* err);
 
 #ifdef __cplusplus
 }

@@ -26,10 +26,10 @@ typedef struct dw_job dw_job;
  *                                                a side cannot be worked with; nothing was changed
  *   DW_E_LOCKED, DW_E_MISMATCH, DW_E_NEWER_FORMAT, DW_E_CORRUPT, DW_E_SYSTEM   the ledger
  */
-DW_API int dw_job_copy(dw_job **out, const dw_conf *conf, dw_error *err);
+DW_API int dw_job_copy(dw_job** out, const dw_conf* conf, dw_error* err);
 
 /* Starts to compare both sides; the conf is of DW_COMMAND_VALIDATE. Else as dw_job_copy. */
-DW_API int dw_job_validate(dw_job **out, const dw_conf *conf, dw_error *err);
+DW_API int dw_job_validate(dw_job** out, const dw_conf* conf, dw_error* err);
 
 /*
  * Waits until the job has ended, at most `timeout_ms`; negative: for ever.
@@ -38,15 +38,15 @@ DW_API int dw_job_validate(dw_job **out, const dw_conf *conf, dw_error *err);
  * Returns DW_OK (ended, however: see dw_job_progress.state), DW_NOT_YET (time over), or
  *   DW_E_SHUTDOWN  dw_job_free was called meanwhile
  */
-DW_API int dw_job_wait(dw_job *job, int64_t timeout_ms, dw_error *err);
+DW_API int dw_job_wait(dw_job* job, int64_t timeout_ms, dw_error* err);
 
 /* Asks the job to end soon and returns at once. Ranges that are done stay done: the same command
  * continues. Threads: any. */
-DW_API int dw_job_cancel(dw_job *job, dw_error *err);
+DW_API int dw_job_cancel(dw_job* job, dw_error* err);
 
 /* Cancels, waits for the job's threads and releases everything. Threads: any, but not one of the
  * library's. */
-DW_API void dw_job_free(dw_job **job);
+DW_API void dw_job_free(dw_job** job);
 
 #define DW_JOB_RUNNING 0u
 #define DW_JOB_SUCCEEDED 1u /* everything is copied; both sides are equal */
@@ -71,22 +71,25 @@ typedef struct dw_job_progress {
     uint64_t differing; /* rows that differ in a value, write time or expiry */
     uint64_t rechecked; /* differences that were gone at a second look: they were lag */
     double elapsed_s;
-    char table[128]; /* in work, "keyspace.table"; ends in NUL, cut if longer */
+    double done_fraction; /* of the whole job, 0 to 1 */
+    double rows_per_s;    /* lately */
+    double eta_s;         /* time that it still takes; negative: not known yet */
+    char table[128];      /* in work, "keyspace.table"; ends in NUL, cut if longer */
 } dw_job_progress;
 /* clang-format off */
 #define DW_JOB_PROGRESS_INIT \
-    { (uint32_t)sizeof(dw_job_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, { 0 } }
+    { (uint32_t)sizeof(dw_job_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, -1.0, { 0 } }
 /* clang-format on */
 
 /* A snapshot, also after the end. Threads: any. */
-DW_API int dw_job_get_progress(const dw_job *job, dw_job_progress *out, dw_error *err);
+DW_API int dw_job_get_progress(const dw_job* job, dw_job_progress* out, dw_error* err);
 
 /* Why the job failed, empty if it did not. Free `*out` by dw_free(). Threads: any. */
-DW_API int dw_job_error(const dw_job *job, char **out, dw_error *err);
+DW_API int dw_job_error(const dw_job* job, char** out, dw_error* err);
 
 /* The report as one JSON object (docs/operations.md), also while the job runs. Free `*out` by
  * dw_free(). Threads: any. */
-DW_API int dw_job_report_json(const dw_job *job, char **out, dw_error *err);
+DW_API int dw_job_report_json(const dw_job* job, char** out, dw_error* err);
 
 #ifdef __cplusplus
 }

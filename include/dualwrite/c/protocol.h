@@ -15,17 +15,17 @@ extern "C" {
 typedef struct dw_envelope {
     uint32_t struct_size;
     uint32_t wire_size;  /* header and body, bytes */
-    const uint8_t *body; /* inside the caller's bytes; as it was sent, maybe compressed */
+    const uint8_t* body; /* inside the caller's bytes; as it was sent, maybe compressed */
     uint32_t body_size;  /* bytes */
     int16_t stream_id;
     uint8_t version;  /* 3, 4 or 5 */
     uint8_t response; /* 1: sent by the server */
     uint8_t flags;    /* 0x01 compressed, 0x02 tracing, 0x04 payload, 0x08 warnings, 0x10 beta */
     uint8_t opcode;
-    uint16_t reserved; /* 0 */
+    uint8_t reserved[6]; /* 0 */
 } dw_envelope;
 /* clang-format off */
-#define DW_ENVELOPE_INIT { (uint32_t)sizeof(dw_envelope), 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
+#define DW_ENVELOPE_INIT { (uint32_t)sizeof(dw_envelope), 0, NULL, 0, 0, 0, 0, 0, 0, { 0 } }
 /* clang-format on */
 
 /*
@@ -39,7 +39,7 @@ typedef struct dw_envelope {
  *   DW_E_PROTOCOL  version, opcode or length cannot be
  */
 DW_API int dw_envelope_parse(
-    dw_envelope *out, const void *bytes, size_t size, uint32_t body_size_max, dw_error *err
+    dw_envelope* out, const void* bytes, size_t size, uint32_t body_size_max, dw_error* err
 );
 
 #define DW_SEGMENT_LZ4 1u            /* input: the connection negotiated LZ4 */
@@ -50,7 +50,7 @@ DW_API int dw_envelope_parse(
 typedef struct dw_segment {
     uint32_t struct_size;
     uint32_t wire_size;     /* header, payload and trailer, bytes */
-    const uint8_t *payload; /* verified; inside the caller's bytes, or in `buffer` */
+    const uint8_t* payload; /* verified; inside the caller's bytes, or in `buffer` */
     uint32_t payload_size;  /* bytes */
     uint32_t flags;         /* DW_SEGMENT_SELF_CONTAINED, DW_SEGMENT_COMPRESSED */
 } dw_segment;
@@ -71,13 +71,13 @@ typedef struct dw_segment {
  *   DW_E_INVALID_ARGUMENT  `buffer` is too small for this payload
  */
 DW_API int dw_segment_parse(
-    dw_segment *out,
-    const void *bytes,
+    dw_segment* out,
+    const void* bytes,
     size_t size,
     uint32_t flags,
-    void *buffer,
+    void* buffer,
     size_t capacity,
-    dw_error *err
+    dw_error* err
 );
 
 #ifdef __cplusplus

@@ -26,7 +26,9 @@ typedef struct dw_proxy dw_proxy;
  *   DW_E_NEWER_FORMAT, DW_E_CORRUPT        the spool cannot be continued; nothing was changed
  *   DW_E_SYSTEM                            port in use, directory or file not accessible
  */
-DW_API int dw_proxy_start(dw_proxy **out, const dw_conf *conf, dw_error *err);
+DW_API int dw_proxy_start(dw_proxy** out, const dw_conf* conf, dw_error* err);
+
+#define DW_DRAIN_LIMIT_CONF UINT32_MAX /* the limit is that of the key `drain-limit` */
 
 /*
  * Begins to stop and returns at once: no new clients, requests in flight are answered, then the
@@ -35,7 +37,7 @@ DW_API int dw_proxy_start(dw_proxy **out, const dw_conf *conf, dw_error *err);
  *
  * Threads: any. Returns DW_OK.
  */
-DW_API int dw_proxy_stop(dw_proxy *proxy, uint32_t drain_limit_ms, dw_error *err);
+DW_API int dw_proxy_stop(dw_proxy* proxy, uint32_t drain_limit_ms, dw_error* err);
 
 /*
  * Waits until the proxy has stopped, at most `timeout_ms`; negative: for ever.
@@ -45,18 +47,18 @@ DW_API int dw_proxy_stop(dw_proxy *proxy, uint32_t drain_limit_ms, dw_error *err
  *   DW_E_SYSTEM    it stopped by itself, because the spool cannot be written; the text says why
  *   DW_E_SHUTDOWN  dw_proxy_free was called meanwhile
  */
-DW_API int dw_proxy_wait(dw_proxy *proxy, int64_t timeout_ms, dw_error *err);
+DW_API int dw_proxy_wait(dw_proxy* proxy, int64_t timeout_ms, dw_error* err);
 
 /*
  * Stops without delivering (dw_proxy_stop with 0), waits for the threads and releases everything.
  * Threads: any, but not one of the library's.
  */
-DW_API void dw_proxy_free(dw_proxy **proxy);
+DW_API void dw_proxy_free(dw_proxy** proxy);
 
 /* The ports that are open: what was asked for, or the free one that 0 stood for. 0 for NULL, or if
  * there is none. Threads: any. */
-DW_API uint16_t dw_proxy_port(const dw_proxy *proxy);
-DW_API uint16_t dw_proxy_metrics_port(const dw_proxy *proxy);
+DW_API uint16_t dw_proxy_port(const dw_proxy* proxy);
+DW_API uint16_t dw_proxy_metrics_port(const dw_proxy* proxy);
 
 #define DW_PROXY_RUNNING 0u
 #define DW_PROXY_DRAINING 1u
@@ -76,15 +78,15 @@ typedef struct dw_proxy_progress {
 /* clang-format on */
 
 /* A snapshot, also after the proxy has stopped. Threads: any. */
-DW_API int dw_proxy_get_progress(const dw_proxy *proxy, dw_proxy_progress *out, dw_error *err);
+DW_API int dw_proxy_get_progress(const dw_proxy* proxy, dw_proxy_progress* out, dw_error* err);
 
 /* The same and much more as one JSON object (docs/operations.md). Free `*out` by dw_free().
  * Threads: any. */
-DW_API int dw_proxy_status_json(const dw_proxy *proxy, char **out, dw_error *err);
+DW_API int dw_proxy_status_json(const dw_proxy* proxy, char** out, dw_error* err);
 
 /* Prometheus' text format 0.0.4: what the metrics port serves. Free `*out` by dw_free().
  * Threads: any. */
-DW_API int dw_proxy_metrics_text(const dw_proxy *proxy, char **out, dw_error *err);
+DW_API int dw_proxy_metrics_text(const dw_proxy* proxy, char** out, dw_error* err);
 
 #ifdef __cplusplus
 }

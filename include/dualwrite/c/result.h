@@ -19,7 +19,9 @@ extern "C" {
 #endif
 
 #define DW_OK 0
-#define DW_NOT_YET 1 /* not an error: more bytes are needed, or the time given to a wait is over */
+#define DW_NOT_YET                                                                                 \
+    1 /* not an error: more bytes are needed, or the time given to a wait is over                  \
+       */
 
 #define DW_E_INVALID_ARGUMENT (-1) /* NULL, an unknown flag, a struct_size that is too small */
 #define DW_E_CONFIG (-2)           /* unknown key, a value that does not fit, or a combination */
@@ -50,13 +52,13 @@ typedef struct dw_error {
 /* clang-format on */
 
 /* "DW_E_CONFIG" for DW_E_CONFIG; "DW_E_INTERNAL" for numbers that are no code. Static. */
-DW_API const char *dw_code_name(int code);
+DW_API const char* dw_code_name(int code);
 
 /* The library's version, "MAJOR.MINOR.PATCH"; DW_API_VERSION_* is that of the header. Static. */
-DW_API const char *dw_version(void);
+DW_API const char* dw_version(void);
 
 /* Gives back a text that a call returned through `char **`. Accepts NULL. Any thread. */
-DW_API void dw_free(char *text);
+DW_API void dw_free(char* text);
 
 #ifdef __cplusplus
 }

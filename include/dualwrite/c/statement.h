@@ -45,14 +45,14 @@ typedef struct dw_statement dw_statement;
 
 typedef struct dw_facts {
     uint32_t struct_size;
-    uint32_t kind;         /* DW_STATEMENT_* */
-    uint32_t flags;        /* DW_FACT_*; of a batch: of any child, but USING its own */
-    uint32_t batch_type;   /* DW_BATCH_* */
-    const char *keyspace;  /* as Cassandra stores the name, "" if the text has none */
-    const char *table;     /* the same */
-    uint32_t marker_count; /* bind markers; of a batch: of all children */
-    uint32_t marker_first; /* index of a child's first marker in the batch */
-    uint32_t child_count;  /* statements of a batch, else 0 */
+    uint32_t kind;            /* DW_STATEMENT_* */
+    uint32_t flags;           /* DW_FACT_*; of a batch: of any child, but USING its own */
+    uint32_t batch_type;      /* DW_BATCH_* */
+    const char* keyspace;     /* as Cassandra stores the name, "" if the text has none */
+    const char* table;        /* the same */
+    uint32_t marker_count;    /* bind markers; of a batch: of all children */
+    uint32_t marker_first;    /* index of a child's first marker in the batch */
+    uint32_t child_count;     /* statements of a batch, else 0 */
     int32_t timestamp_marker; /* marker that binds USING TIMESTAMP, -1 if none */
     int32_t ttl_marker;       /* marker that binds USING TTL, -1 if none */
     int32_t ttl_s;            /* literal of USING TTL, -1 if none */
@@ -69,8 +69,8 @@ typedef struct dw_facts {
  * Threads: any.
  * Returns DW_OK, DW_E_INVALID_ARGUMENT (NULL, or 4 GiB and more) or DW_E_NO_MEMORY.
  */
-DW_API int dw_classify(dw_statement **out, const char *cql, size_t size, dw_error *err);
-DW_API void dw_statement_free(dw_statement **statement);
+DW_API int dw_classify(dw_statement** out, const char* cql, size_t size, dw_error* err);
+DW_API void dw_statement_free(dw_statement** statement);
 
 /*
  * The facts of the statement (`child` -1), or of the child number `child` of a batch. Names live
@@ -80,7 +80,7 @@ DW_API void dw_statement_free(dw_statement **statement);
  * Returns DW_OK or DW_E_INVALID_ARGUMENT (no such child).
  */
 DW_API int
-dw_statement_facts(const dw_statement *statement, int32_t child, dw_facts *out, dw_error *err);
+dw_statement_facts(const dw_statement* statement, int32_t child, dw_facts* out, dw_error* err);
 
 #ifdef __cplusplus
 }

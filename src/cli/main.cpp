@@ -1,0 +1,154 @@
+#include <dualwrite/dualwrite.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "command.hpp"
+#include "console.hpp"
+#include "handles.hpp"
+#include "progress.hpp"
+#include "signals.hpp"
+
+using namespace dualwrite::program;
+
+namespace {
+
+constexpr int exit_failed = 2;
+constexpr std::int64_t look_interval_ms = 200;
+
+int exit_code(std::uint32_t state, int signal)
+{
+    switch (state) {
+    case DW_JOB_SUCCEEDED:
+        return 0;
+    case DW_JOB_DIFFERENT:
+        return 1;
+    case DW_JOB_CANCELLED:
+        return signal == 0 ? exit_failed : 128 + signal;
+    default:
+        return exit_failed;
+    }
+}
+
+const char* verdict_text(std::uint32_t state, bool copying)
+{
+    switch (state) {
+    case DW_JOB_SUCCEEDED:
+        return copying ? "complete" : "equal";
+    case DW_JOB_DIFFERENT:
+        return "different";
+    case DW_JOB_CANCELLED:
+        return "cancelled; the same command continues";
+    default:
+        return "not complete";
+    }
+}
+
+// One job from start to exit code.
+class runner {
+public:
+    runner(console& out, const command_line& line)
+        : out_(out), line_(line), copying_(line.command == DW_COMMAND_COPY),
+          verb_(copying_ ? "copy" : "validate")
+    {
+    }
+
+    int run(const signals& asked)
+    {
+        dw_job* started = nullptr;
+        const auto start = copying_ ? dw_job_copy : dw_job_validate;
+        check([&](dw_error* err) { return start(&started, line_.conf.get(), err); });
+        job_.reset(started);
+        while (!ended()) {
+            show();
+            if (const int signal = asked.wait(look_interval_ms); signal != 0) cancel(signal);
+        }
+        out_.end_progress();
+        return finish();
+    }
+
+private:
+    bool ended()
+    {
+        return check([&](dw_error* err) { return dw_job_wait(job_.get(), 0, err); }) == DW_OK;
+    }
+
+    void show()
+    {
+        const auto now = std::chrono::steady_clock::now();
+        const auto line = progress_text(verb_, read());
+        if (out_.is_terminal()) return out_.show_progress(line);
+        if (now < next_line_) return;
+        next_line_ = now + std::chrono::seconds(10);
+        out_.log(DW_LOG_INFO, line);
+    }
+
+    void cancel(int signal)
+    {
+        if (signal_ != 0) std::_Exit(128 + signal);
+        signal_ = signal;
+        out_.log(DW_LOG_INFO, "ending; a second signal ends at once");
+        check([&](dw_error* err) { return dw_job_cancel(job_.get(), err); });
+    }
+
+    int finish()
+    {
+        const auto progress = read();
+        char* text = nullptr;
+        check([&](dw_error* err) { return dw_job_error(job_.get(), &text, err); });
+        const std::string problem = text_handle(text).get();
+        if (!problem.empty()) out_.say(problem);
+        if (line_.json)
+            print_report();
+        else
+            std::printf(
+                "%s\nresult: %s\n",
+                summary_text(verb_, progress).c_str(),
+                verdict_text(progress.state, copying_)
+            );
+        return exit_code(progress.state, signal_);
+    }
+
+    void print_report()
+    {
+        char* text = nullptr;
+        check([&](dw_error* err) { return dw_job_report_json(job_.get(), &text, err); });
+        std::puts(text_handle(text).get());
+    }
+
+    dw_job_progress read()
+    {
+        dw_job_progress progress = DW_JOB_PROGRESS_INIT;
+        check([&](dw_error* err) { return dw_job_get_progress(job_.get(), &progress, err); });
+        return progress;
+    }
+
+    console& out_;
+    const command_line& line_;
+    bool copying_;
+    std::string verb_;
+    job_handle job_;
+    int signal_{0};
+    std::chrono::steady_clock::time_point next_line_{std::chrono::steady_clock::now()};
+};
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    console out("dualwrite");
+    try {
+        const auto line = read_command_line(argc, argv);
+        if (!line.conf) return line.exit_code;
+        const signals asked;  // before any thread is there
+        out.attach(line.conf.get());
+        return runner(out, line).run(asked);
+    } catch (const std::exception& error) {
+        out.say(error.what());
+        return exit_failed;
+    }
+}

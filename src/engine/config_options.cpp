@@ -1,0 +1,254 @@
+#include <dualwrite/engine/config.hpp>
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace dualwrite::engine {
+
+namespace {
+
+struct host_port {
+    std::string host;
+    std::optional<std::uint16_t> port;
+};
+
+bool is_ipv6(std::string_view host)
+{
+    in6_addr address{};
+    const std::string without_zone(host.substr(0, host.find('%')));
+    return ::inet_pton(AF_INET6, without_zone.c_str(), &address) == 1;
+}
+
+// HOST, HOST:PORT, [IPV6], [IPV6]:PORT; several colons without brackets are an IPv6 address.
+std::optional<host_port> split_host_port(std::string_view text)
+{
+    std::string_view host = text;
+    std::string_view rest;
+    if (text.starts_with('[')) {
+        const auto close = text.find(']');
+        if (close == text.npos) return std::nullopt;
+        host = text.substr(1, close - 1);
+        rest = text.substr(close + 1);
+    } else if (const auto colon = text.find(':');
+               colon != text.npos && text.find(':', colon + 1) == text.npos) {
+        host = text.substr(0, colon);
+        rest = text.substr(colon);
+    }
+    if (host.empty() || host.find_first_of(" /@[]") != host.npos) return std::nullopt;
+    const bool must_be_ipv6 = text.front() == '[' || host.find(':') != host.npos;
+    if (must_be_ipv6 && !is_ipv6(host)) return std::nullopt;
+    if (rest.empty()) return host_port{std::string(host), std::nullopt};
+    const auto port = rest.front() == ':' ? parse_number(rest.substr(1)) : std::nullopt;
+    if (!port || *port < 1 || *port > 65535) return std::nullopt;
+    return host_port{std::string(host), static_cast<std::uint16_t>(*port)};
+}
+
+result<void> check_readable(const config& from, const std::string& key, std::string& why)
+{
+    const auto path = from.text(key);
+    if (path.empty()) return {};
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ::close(fd);
+        return {};
+    }
+    why = "--" + key + ": cannot read " + path + ": " + std::strerror(errno);
+    return fail(errc::invalid_argument);
+}
+
+result<void>
+check_pair(const config& from, const std::string& a, const std::string& b, std::string& why)
+{
+    if (from.text(a).empty() == from.text(b).empty()) return {};
+    const auto& missing = from.text(a).empty() ? a : b;
+    why = "Both " + a + " and " + b + " need to be set: --" + missing + " is missing";
+    return fail(errc::invalid_argument);
+}
+
+tls_verify verify_of(const std::string& word)
+{
+    if (word == "none") return tls_verify::none;
+    return word == "ca" ? tls_verify::ca : tls_verify::full;
+}
+
+// `side` is "source" or "target".
+result<endpoint> make_endpoint(const config& from, const std::string& side, std::string& why)
+{
+    const auto address = from.text(side);
+    if (address.empty()) {
+        why = "The argument '" + side + "' is required";
+        return fail(errc::invalid_argument);
+    }
+    const auto parts = split_host_port(address);
+    if (!parts) {
+        why = side + ": '" + address.substr(0, 100) + "' is not HOST, HOST:PORT or [IPV6]:PORT";
+        return fail(errc::invalid_argument);
+    }
+    const auto port = static_cast<std::uint16_t>(from.number(side + "-port"));
+    if (parts->port && from.is_set(side + "-port") && *parts->port != port) {
+        why = side + " names port " + std::to_string(*parts->port) + ", --" + side +
+              "-port another one; give it once";
+        return fail(errc::invalid_argument);
+    }
+    DW_CHECK(check_pair(from, side + "-username", side + "-password", why));
+
+    endpoint to;
+    to.host = parts->host;
+    to.port = parts->port.value_or(port);
+    to.tls = !from.boolean("disable-" + side + "-tls");
+    to.verify = verify_of(from.text(side + "-tls-verify"));
+    to.tls_ca_file = from.text(side + "-tls-ca");
+    to.tls_server_name = from.text(side + "-tls-name");
+    to.username = from.text(side + "-username");
+    to.password = from.text(side + "-password");
+    if (to.tls) DW_CHECK(check_readable(from, side + "-tls-ca", why));
+    return to;
+}
+
+// The text as the name of a file: what could lead out of the folder is replaced.
+std::string as_file_name(std::string text)
+{
+    for (auto& c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '-' || c == '_';
+        if (!plain && c != '.') c = '_';
+    }
+    return text;
+}
+
+std::string address_of(const config& from, const std::string& side)
+{
+    const auto parts = split_host_port(from.text(side)).value_or(host_port{});
+    const auto port = parts.port ? std::to_string(*parts.port) : from.text(side + "-port");
+    return parts.host + "_" + port;
+}
+
+std::string folder_of(const config& from)
+{
+    if (from.for_command() == command::proxy) return "proxy-" + from.text("proxy-port");
+    const auto* verb = from.for_command() == command::copy ? "copy-" : "validate-";
+    return as_file_name(
+        verb + from.text("keyspace") + "-" + address_of(from, "source") + "-" +
+        address_of(from, "target")
+    );
+}
+
+template <class Options>
+result<Options> make_job_options(const config& from, const environment& env, std::string& why)
+{
+    Options options;
+    DW_TRY(source, make_endpoint(from, "source", why));
+    DW_TRY(target, make_endpoint(from, "target", why));
+    options.source = std::move(source);
+    options.target = std::move(target);
+    options.keyspace = from.text("keyspace");
+    if (options.keyspace.empty()) {
+        why = "--keyspace is required: it says which keyspace to work on";
+        return fail(errc::invalid_argument);
+    }
+    options.tables = from.list("table");
+    DW_TRY(dir, state_dir(from, env, why));
+    options.state_dir = std::move(dir);
+    options.ranges = static_cast<std::uint32_t>(from.number("ranges"));
+    options.concurrency = static_cast<std::uint32_t>(from.number("concurrency"));
+    options.page_size = static_cast<std::uint32_t>(from.number("page-size"));
+    options.read_consistency = from.text("read-consistency");
+    return options;
+}
+
+}  // namespace
+
+result<std::string> state_dir(const config& from, const environment& env, std::string& why)
+{
+    const auto given = from.text("state-dir");
+    if (!given.empty()) return given;
+    const auto variable = [&](const char* name) -> std::string {
+        const auto* value = env(name);
+        return value == nullptr ? "" : value;
+    };
+    // systemd lists several with colons; the first is ours.
+    const auto systemd = variable("STATE_DIRECTORY");
+    if (!systemd.empty()) return systemd.substr(0, systemd.find(':'));
+    const auto state_home = variable("XDG_STATE_HOME");
+    // The XDG specification: a relative path is to be ignored.
+    if (state_home.starts_with('/')) return state_home + "/dualwrite/" + folder_of(from);
+    const auto home = variable("HOME");
+    if (home.starts_with('/')) return home + "/.local/state/dualwrite/" + folder_of(from);
+    why = "no place for files: neither $STATE_DIRECTORY nor $HOME is set; give --state-dir";
+    return fail(errc::invalid_argument);
+}
+
+result<proxy_options>
+make_proxy_options(const config& from, const environment& env, std::string& why)
+{
+    DW_ASSERT(from.for_command() == command::proxy);
+    proxy_options options;
+    DW_TRY(source, make_endpoint(from, "source", why));
+    DW_TRY(target, make_endpoint(from, "target", why));
+    options.source = std::move(source);
+    options.target = std::move(target);
+
+    options.listen_host = from.text("proxy-host");
+    options.listen_port = static_cast<std::uint16_t>(from.number("proxy-port"));
+    DW_CHECK(check_pair(from, "proxy-pem-keyfile", "proxy-pem-certfile", why));
+    DW_CHECK(check_readable(from, "proxy-pem-keyfile", why));
+    DW_CHECK(check_readable(from, "proxy-pem-certfile", why));
+    options.listen_tls_key_file = from.text("proxy-pem-keyfile");
+    options.listen_tls_cert_file = from.text("proxy-pem-certfile");
+    options.metrics = from.boolean("metrics");
+    options.metrics_host = from.text("metrics-host");
+    options.metrics_port = static_cast<std::uint16_t>(from.number("metrics-port"));
+    options.threads = static_cast<std::uint32_t>(from.number("threads"));
+
+    options.wait = from.boolean("wait");
+    options.wait_limit_ms = static_cast<std::uint32_t>(from.number("wait-limit"));
+    DW_TRY(dir, state_dir(from, env, why));
+    options.state_dir = std::move(dir);
+    options.durable = from.text("durability") == "fsync" ? durability::fsync : durability::process;
+    options.spool_size_max = from.number("spool-size-max");
+    options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
+    options.request_size_max = static_cast<std::uint32_t>(from.number("request-size-max"));
+    options.drain_limit_ms = static_cast<std::uint32_t>(from.number("drain-limit"));
+    if (options.metrics && options.metrics_port != 0 &&
+        options.metrics_port == options.listen_port) {
+        why = "--metrics-port and --proxy-port are both " + std::to_string(options.listen_port);
+        return fail(errc::invalid_argument);
+    }
+    return options;
+}
+
+result<copy_options> make_copy_options(const config& from, const environment& env, std::string& why)
+{
+    DW_ASSERT(from.for_command() == command::copy);
+    DW_TRY(options, make_job_options<copy_options>(from, env, why));
+    options.write_consistency = from.text("write-consistency");
+    options.rows_per_second_max = from.number("rate");
+    options.restart = from.boolean("restart");
+    options.markers = from.text("row-markers") == "rows-without-cells"
+                          ? row_markers::rows_without_cells
+                          : row_markers::with_oldest_cells;
+    options.counters =
+        from.text("counters") == "converge" ? counter_policy::converge : counter_policy::refuse;
+    options.unknown_writetime_us = static_cast<std::int64_t>(from.number("unknown-writetime-us"));
+    options.retry_limit_ms = static_cast<std::uint32_t>(from.number("retry-limit"));
+    return options;
+}
+
+result<validate_options>
+make_validate_options(const config& from, const environment& env, std::string& why)
+{
+    DW_ASSERT(from.for_command() == command::validate);
+    DW_TRY(options, make_job_options<validate_options>(from, env, why));
+    options.recheck_delay_ms = static_cast<std::uint32_t>(from.number("recheck-delay"));
+    options.recheck_limit = static_cast<std::uint32_t>(from.number("recheck-limit"));
+    options.ttl_tolerance_s =
+        static_cast<std::uint32_t>((from.number("ttl-tolerance") + 999) / 1000);
+    options.differences_max = from.number("differences-max");
+    options.report_file = from.text("report");
+    return options;
+}
+
+}  // namespace dualwrite::engine

@@ -1,0 +1,193 @@
+#include <dualwrite/engine/config.hpp>
+
+#include <array>
+#include <limits>
+
+namespace dualwrite::engine {
+
+namespace {
+
+constexpr std::uint32_t proxy = 1;
+constexpr std::uint32_t copy = 2;
+constexpr std::uint32_t validate = 4;
+constexpr std::uint32_t jobs = copy | validate;
+constexpr std::uint32_t all = proxy | jobs;
+
+using enum config_type;
+using namespace key_flag;
+
+constexpr std::uint64_t port_max = 65535;
+constexpr std::uint64_t u32_max = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t i64_max = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t day_ms = 86'400'000;
+
+constexpr auto clusters = "Clusters";
+constexpr auto tls = "TLS towards the clusters";
+constexpr auto listening = "Listening for clients";
+constexpr auto writes = "Writes to the target";
+constexpr auto clients = "What clients see";
+constexpr auto data = "Data";
+constexpr auto pace = "Pace";
+constexpr auto comparing = "Comparing";
+constexpr auto files = "Files";
+constexpr auto watching = "Watching";
+
+constexpr auto levels = "ANY|ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QUORUM|LOCAL_ONE";
+
+// clang-format off
+constexpr auto keys = std::to_array<config_key>({
+    {"source", "", text, "HOST[:PORT]", "", all, positional | required | documented, 0, 0, clusters,
+     "The cluster to migrate from: a node's name or address."},
+    {"target", "", text, "HOST[:PORT]", "", all, positional | required | documented, 0, 0, clusters,
+     "The cluster to migrate to."},
+    {"source-port", "", number, "PORT", "9042", all, documented, 1, port_max, clusters,
+     "Port of the source."},
+    {"target-port", "", number, "PORT", "9042", all, documented, 1, port_max, clusters,
+     "Port of the target. Azure Managed Instance and Cosmos DB: see their connection string."},
+    {"source-username", "", text, "NAME", "", all, 0, 0, 0, clusters,
+     "User for dualwrite's own connections to the source. Clients use their own."},
+    {"source-password", "", text, "TEXT", "", all, secret, 0, 0, clusters,
+     "Its password. Better in DUALWRITE_SOURCE_PASSWORD than on the command line."},
+    {"target-username", "", text, "NAME", "", all, documented, 0, 0, clusters,
+     "User at the target, if it is not the client's own."},
+    {"target-password", "", text, "TEXT", "", all, secret | documented, 0, 0, clusters,
+     "Its password. Better in DUALWRITE_TARGET_PASSWORD than on the command line."},
+    {"source-identifier", "", text, "TEXT", "source node", proxy, planned | documented, 0, 0,
+     clusters, "Name of the source in logs."},
+    {"target-identifier", "", text, "TEXT", "target node", proxy, planned | documented, 0, 0,
+     clusters, "Name of the target in logs."},
+
+    {"disable-source-tls", "", boolean, "true|false", "false", all, documented, 0, 0, tls,
+     "Speak plain text with the source."},
+    {"disable-target-tls", "", boolean, "true|false", "false", all, documented, 0, 0, tls,
+     "Speak plain text with the target."},
+    {"source-tls-ca", "", text, "FILE", "", all, 0, 0, 0, tls,
+     "Authorities that sign the source's certificate, PEM. Default: those of the system."},
+    {"target-tls-ca", "", text, "FILE", "", all, 0, 0, 0, tls,
+     "Authorities that sign the target's certificate, PEM. Default: those of the system."},
+    {"source-tls-verify", "", choice, "full|ca|none", "full", all, 0, 0, 0, tls,
+     "What must be right in the source's certificate: chain and name, chain, or nothing."},
+    {"target-tls-verify", "", choice, "full|ca|none", "full", all, 0, 0, 0, tls,
+     "What must be right in the target's certificate: chain and name, chain, or nothing."},
+    {"source-tls-name", "", text, "NAME", "", all, 0, 0, 0, tls,
+     "Name that the source's certificate must have. Default: the host."},
+    {"target-tls-name", "", text, "NAME", "", all, 0, 0, 0, tls,
+     "Name that the target's certificate must have. Default: the host."},
+
+    {"proxy-host", "", text, "ADDRESS", "0.0.0.0", proxy, 0, 0, 0, listening,
+     "Address to listen on."},
+    {"proxy-port", "p", number, "PORT", "29042", proxy, documented, 0, port_max, listening,
+     "Port to listen on; 0: a free one."},
+    {"proxy-pem-keyfile", "", text, "FILE", "", proxy, documented, 0, 0, listening,
+     "Private key, PEM. With it and the certificate, clients must speak TLS."},
+    {"proxy-pem-certfile", "", text, "FILE", "", proxy, documented, 0, 0, listening,
+     "Certificate and its chain, PEM."},
+    {"proxy-jks-file", "", text, "FILE", "", proxy, planned | documented, 0, 0, listening,
+     "Key store with key and certificate."},
+    {"proxy-jks-password", "", text, "TEXT", "changeit", proxy, secret | planned | documented, 0, 0,
+     listening, "Its password."},
+    {"threads", "t", number, "N", "1", proxy, documented, 1, 1024, listening,
+     "Threads that serve clients; they share the port."},
+    {"request-size-max", "", size, "SIZE", "256MiB", proxy, 0, 1024, u32_max, listening,
+     "A request with a larger body closes its connection."},
+    {"tcp-idle-time-out", "", number, "SECONDS", "0", proxy, planned | documented, 0, u32_max,
+     listening, "Close connections that were silent for so long; 0: never."},
+    {"write-buffer-size", "", number, "BYTES", "65536", proxy, planned | documented, 1, u32_max,
+     listening, "Bytes that may wait for a slow client before its requests are read no further."},
+
+    {"wait", "W", boolean, "true|false", "true", proxy, documented, 0, 0, writes,
+     "Answer a write when the target has it too. Either way no acknowledged write is lost."},
+    {"wait-limit", "", duration, "TIME", "2s", proxy, 0, 0, day_ms, writes,
+     "With --wait true: answer after this time although the target has not."},
+    {"durability", "", choice, "process|fsync", "process", proxy, 0, 0, 0, writes,
+     "What an acknowledged write survives: kill -9 of the proxy, or loss of power as well."},
+    {"spool-size-max", "", size, "SIZE", "16GiB", proxy, 0, 1u << 20, i64_max, writes,
+     "Writes that wait for the target take at most so much disk; then clients get OVERLOADED."},
+    {"target-connections", "", number, "N", "2", proxy, 0, 1, 1024, writes,
+     "Connections to the target, per thread."},
+    {"drain-limit", "", duration, "TIME", "30s", proxy, 0, 0, day_ms, writes,
+     "On SIGTERM or Ctrl-C: deliver what waits, for at most this time. The rest stays on disk."},
+    {"dest-close", "", boolean, "true|false", "false", proxy, planned | documented, 0, 0, writes,
+     "Close a client's connection when the target's was lost."},
+    {"filter-tables", "", text, "REGEX", "", proxy, planned | documented, 0, 0, writes,
+     "Statements that match as a whole go to the source only."},
+    {"uuid", "", boolean, "true|false", "false", proxy, planned | documented, 0, 0, writes,
+     "Evaluate uuid() and now() in the proxy."},
+
+    {"protocol-version", "", number, "N", "", proxy, list | planned | documented, 3, 5, clients,
+     "Versions of the protocol that clients may use."},
+    {"cql-version", "", text, "VERSION", "", proxy, list | planned | documented, 0, 0, clients,
+     "CQL versions that clients are told."},
+    {"compression", "", text, "NAME", "", proxy, list | planned | documented, 0, 0, clients,
+     "Compressions that clients are told."},
+    {"compression-enabled", "", boolean, "true|false", "true", proxy, planned | documented, 0, 0,
+     clients, "Offer compression to clients."},
+    {"ghostIps", "", text, "JSON", "", proxy, planned | documented, 0, 0, clients,
+     "Addresses of the source's nodes and the ones that clients are to see instead."},
+
+    {"keyspace", "", text, "NAME", "", jobs, required, 0, 0, data, "The keyspace."},
+    {"table", "", text, "NAME", "", jobs, list, 0, 0, data,
+     "A table; may be given several times. Default: all of the keyspace."},
+    {"read-consistency", "", choice, levels, "LOCAL_QUORUM", jobs, 0, 0, 0, data,
+     "Consistency level of reads."},
+    {"write-consistency", "", choice, levels, "LOCAL_QUORUM", copy, 0, 0, 0, data,
+     "Consistency level of writes."},
+    {"row-markers", "", choice, "with-oldest-cells|rows-without-cells", "with-oldest-cells", copy, 0,
+     0, 0, data, "Which rows get a row marker, which cannot be read at the source."},
+    {"counters", "", choice, "refuse|converge", "refuse", copy, 0, 0, 0, data,
+     "Counter tables: refuse, or add the difference. The latter is right only while nothing else "
+     "writes these counters."},
+    {"unknown-writetime-us", "", number, "US", "0", copy, 0, 0, i64_max, data,
+     "Write time, microseconds, of collections of a source before Cassandra 5.0, which cannot tell "
+     "it; 0: refuse tables that have some."},
+
+    {"ranges", "", number, "N", "0", jobs, 0, 0, 1'000'000, pace,
+     "Parts that a table is worked on in; 0: by its size."},
+    {"concurrency", "", number, "N", "0", jobs, 0, 0, 4096, pace,
+     "Requests in flight per side; 0: a default."},
+    {"page-size", "", number, "ROWS", "1000", jobs, 0, 1, 100'000, pace, "Rows per read."},
+    {"rate", "", number, "ROWS", "0", copy, 0, 0, i64_max, pace,
+     "Rows per second at most; 0: no limit."},
+    {"retry-limit", "", duration, "TIME", "2min", copy, 0, 0, day_ms, pace,
+     "A request that fails is tried again for so long."},
+
+    {"recheck-delay", "", duration, "TIME", "2s", validate, 0, 0, day_ms, comparing,
+     "Look at a difference again after this time: it may be a write on its way."},
+    {"recheck-limit", "", number, "N", "5", validate, 0, 0, 1000, comparing,
+     "How often a difference is looked at again before it counts."},
+    {"ttl-tolerance", "", duration, "TIME", "1s", validate, 0, 0, day_ms, comparing,
+     "Expiry times may differ by so much; whole seconds."},
+    {"differences-max", "", number, "N", "1000", validate, 0, 0, i64_max, comparing,
+     "Differences that the report describes; all are counted."},
+    {"report", "", text, "FILE", "", validate, 0, 0, 0, comparing,
+     "The report, JSON lines. Default: in the state directory."},
+
+    {"state-dir", "", text, "DIR", "", all, 0, 0, 0, files,
+     "Where the spool or the ledger lies. Default: $STATE_DIRECTORY, else a folder of its own "
+     "under $XDG_STATE_HOME/dualwrite or ~/.local/state/dualwrite."},
+    {"restart", "", boolean, "true|false", "false", copy, 0, 0, 0, files,
+     "Forget what an earlier run has done."},
+
+    {"metrics", "", boolean, "true|false", "true", proxy, documented, 0, 0, watching,
+     "Serve Prometheus metrics and the status."},
+    {"metrics-host", "", text, "ADDRESS", "127.0.0.1", proxy, 0, 0, 0, watching,
+     "Address to serve them on."},
+    {"metrics-port", "mp", number, "PORT", "28000", proxy, documented, 0, port_max, watching,
+     "Port to serve them on; 0: a free one."},
+    {"only-message", "", boolean, "true|false", "true", proxy, planned | documented, 0, 0, watching,
+     "Compare answers of both sides without warnings and payload."},
+    {"log-level", "", choice, "debug|info|warning|error", "info", all, 0, 0, 0, watching,
+     "Log lines under this level are left out."},
+    {"debug", "", boolean, "true|false", "false", proxy, documented, 0, 0, watching,
+     "The same as --log-level debug."},
+});
+// clang-format on
+
+}  // namespace
+
+std::span<const config_key> config_keys() noexcept
+{
+    return keys;
+}
+
+}  // namespace dualwrite::engine

@@ -1,0 +1,158 @@
+#include "run.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include "cli/handles.hpp"
+#include "cli/text.hpp"
+
+namespace dualwrite::program {
+
+namespace {
+
+using steady = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr std::int64_t look_interval_ms = 100;
+constexpr auto report_interval = 2s;
+// How long the library may take to stop at once before the process ends without it.
+constexpr auto stop_limit = 10s;
+
+dw_proxy_progress progress_of(const dw_proxy* proxy)
+{
+    dw_proxy_progress progress = DW_PROXY_PROGRESS_INIT;
+    check([&](dw_error* err) { return dw_proxy_get_progress(proxy, &progress, err); });
+    return progress;
+}
+
+std::string writes_text(const dw_proxy_progress& progress)
+{
+    auto text = grouped(progress.backlog_writes);
+    text += progress.backlog_writes == 1 ? " write" : " writes";
+    if (progress.backlog_bytes != 0) text += " (" + bytes_text(progress.backlog_bytes) + ")";
+    return text;
+}
+
+void announce(console& out, const dw_conf* conf, const dw_proxy* proxy)
+{
+    std::string text =
+        "listening on " + get(conf, "proxy-host") + ":" + std::to_string(dw_proxy_port(proxy));
+    if (!get(conf, "proxy-pem-certfile").empty()) text += " (TLS)";
+    if (const auto port = dw_proxy_metrics_port(proxy); port != 0)
+        text += "; metrics and status on http://" + get(conf, "metrics-host") + ":" +
+                std::to_string(port);
+    out.log(DW_LOG_INFO, text);
+}
+
+void stop(dw_proxy* proxy, std::uint32_t drain_limit_ms)
+{
+    check([&](dw_error* err) { return dw_proxy_stop(proxy, drain_limit_ms, err); });
+}
+
+class runner {
+public:
+    runner(console& out, const dw_conf* conf, const signals& asked, dw_proxy* proxy)
+        : out_(out), conf_(conf), signals_(asked), proxy_(proxy)
+    {
+    }
+
+    int run()
+    {
+        while (!ended()) {
+            const int signal = signals_.wait(look_interval_ms);
+            if (signal == SIGHUP)
+                out_.log(
+                    DW_LOG_WARNING, "SIGHUP: nothing is read again; restart to change options"
+                );
+            else if (signal != 0 && !draining_)
+                drain(signal);
+            else if (signal != 0)
+                stop_at_once(signal);
+            if (draining_ && steady::now() >= next_report_) report();
+        }
+        return verdict();
+    }
+
+private:
+    bool ended()
+    {
+        const int state = check([&](dw_error* err) { return dw_proxy_wait(proxy_, 0, err); });
+        if (state == DW_OK) return true;
+        if (!at_once_ || steady::now() < give_up_) return false;
+        // Nothing is lost: what was acknowledged is in the spool.
+        out_.log(DW_LOG_ERROR, "the proxy does not stop; ending the process without it");
+        std::_Exit(1);
+    }
+
+    void drain(int signal)
+    {
+        out_.log(
+            DW_LOG_INFO,
+            std::string(name_of(signal)) + ": draining; " + writes_text(progress_of(proxy_)) +
+                " not yet at the target; waiting at most " + get(conf_, "drain-limit") +
+                ". A second signal stops at once"
+        );
+        draining_ = true;
+        next_report_ = steady::now() + report_interval;
+        stop(proxy_, DW_DRAIN_LIMIT_CONF);
+    }
+
+    void stop_at_once(int signal)
+    {
+        if (at_once_) return;
+        out_.log(DW_LOG_WARNING, std::string(name_of(signal)) + " again: stopping at once");
+        at_once_ = true;
+        give_up_ = steady::now() + stop_limit;
+        stop(proxy_, 0);
+    }
+
+    void report()
+    {
+        next_report_ = steady::now() + report_interval;
+        out_.log(DW_LOG_INFO, "draining: " + writes_text(progress_of(proxy_)) + " left");
+    }
+
+    int verdict()
+    {
+        const auto left = progress_of(proxy_);
+        if (left.backlog_writes == 0) {
+            out_.log(DW_LOG_INFO, "stopped; every acknowledged write is at the target");
+            return 0;
+        }
+        out_.log(
+            DW_LOG_WARNING,
+            "stopped with " + writes_text(left) + " not yet at the target. They are kept in " +
+                get(conf_, "state-dir") + "; the next start with this directory delivers them"
+        );
+        return 1;
+    }
+
+    static const char* name_of(int signal) { return signal == SIGINT ? "SIGINT" : "SIGTERM"; }
+
+    console& out_;
+    const dw_conf* conf_;
+    const signals& signals_;
+    dw_proxy* proxy_;
+    bool draining_{false};
+    bool at_once_{false};
+    steady::time_point next_report_;
+    steady::time_point give_up_;
+};
+
+}  // namespace
+
+int run_proxy(console& out, dw_conf* conf, const signals& asked)
+{
+    out.attach(conf);
+    out.log(DW_LOG_INFO, std::string("dualwrite-proxy ") + dw_version());
+    for (const auto& line : settings_text(conf)) out.log(DW_LOG_INFO, line);
+    dw_proxy* started = nullptr;
+    check([&](dw_error* err) { return dw_proxy_start(&started, conf, err); });
+    const proxy_handle proxy(started);
+    announce(out, conf, proxy.get());
+    return runner(out, conf, asked, proxy.get()).run();
+}
+
+}  // namespace dualwrite::program
