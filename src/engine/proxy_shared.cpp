@@ -59,18 +59,14 @@ void proxy_shared::log_limited(log_level level, const std::string& text)
     log(level, text + " (and " + std::to_string(left_out) + " times more since the last line)");
 }
 
-void proxy_shared::report(
-    const std::string& table, std::string_view reason, std::string_view what
-)
+void proxy_shared::report(const std::string& table, const std::string& reason)
 {
     {
         const std::lock_guard lock(mutex_);
-        ++incidents_[{table, std::string(reason)}];
+        ++incidents_[{table, reason}];
     }
     log_limited(
-        log_level::warning,
-        std::string(what) + " " + (table.empty() ? "(no table)" : table) + ": " +
-            std::string(reason)
+        log_level::warning, "not replicated: " + (table.empty() ? "" : table + ": ") + reason
     );
 }
 
@@ -82,22 +78,16 @@ std::vector<incident> proxy_shared::incidents() const
     return out;
 }
 
-void proxy_shared::keep(
-    const std::string& table,
-    std::string_view reason,
-    std::string_view what,
-    std::string_view text,
-    std::int64_t writetime_us
-)
+void proxy_shared::keep(const dead_letter& letter)
 {
-    report(table, reason, what);
+    report(letter.table, letter.reason);
     nlohmann::json line{
-        {"time", std::time(nullptr)},
-        {"table", table},
-        {"reason", reason},
-        {"what", what},
-        {"statement", text}};
-    if (writetime_us > 0) line["writetime_us"] = writetime_us;
+        {"time_s", std::time(nullptr)},
+        {"table", letter.table},
+        {"reason", letter.reason},
+        {"statement", letter.statement}};
+    if (!letter.detail.empty()) line["detail"] = letter.detail;
+    if (letter.writetime_us > 0) line["writetime_us"] = letter.writetime_us;
     const auto bytes = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     dead_letters_.fetch_add(1);
     if (const auto kept = spool->keep_dead_letter(as_bytes(bytes)); !kept)

@@ -61,6 +61,7 @@ struct proxy_counters {
     counter oldest_ms;  // when the oldest write that is not delivered was accepted; 0: none
     counter target_connections;
     counter lag_ms;     // of the last delivered write
+    counter draining;   // 1: no client is accepted any more, and the other numbers know it
 };
 
 // Why the target differs from the source, by table: what is not replicated and what was refused.
@@ -68,6 +69,16 @@ struct incident {
     std::string table;
     std::string reason;
     std::uint64_t count{0};
+};
+
+// What the operator needs to mend a difference by hand. Detail and statement may hold values: they
+// go to the file of dead letters (mode 0600) only, never to the log.
+struct dead_letter {
+    std::string table;
+    std::string reason;
+    std::string detail;     // the server's words
+    std::string statement;  // text, values that were bound are not in it
+    std::int64_t writetime_us{0};
 };
 
 // Usernames and passwords for our own connections. Never written anywhere.
@@ -97,25 +108,20 @@ public:
     // While one of these holds, a table that the target does not know may still come.
     std::atomic<std::uint32_t> schema_pending{0};
     std::atomic<std::uint32_t> left_logs{0};
-    // A write was accepted whose schema is newer than what was read.
-    std::atomic<std::uint64_t> schema_changes{0};
+    // The source's schema has changed, or a table is not in what was read: read it again soon.
+    std::atomic<bool> shapes_wanted{true};
+    void want_shapes() noexcept { shapes_wanted.store(true, std::memory_order_relaxed); }
 
     void log(log_level level, std::string_view text) const;
     // The same text at most once in ten seconds; what was left out is said with the next.
     void log_limited(log_level level, const std::string& text);
 
-    // Counts, and logs the first of each kind and then one in ten seconds.
-    void report(const std::string& table, std::string_view reason, std::string_view what);
+    // A write that reached the source and will not reach the target: counted, logged with table and
+    // reason (the first of each kind, then one in ten seconds), and kept for the operator.
+    void keep(const dead_letter& letter);
+    // The same without keeping it: nothing of the user's data is concerned.
+    void report(const std::string& table, const std::string& reason);
     std::vector<incident> incidents() const;
-    // The same, and keeps the statement for the operator. `text` may hold values: it goes to the
-    // dead letters only.
-    void keep(
-        const std::string& table,
-        std::string_view reason,
-        std::string_view what,
-        std::string_view text,
-        std::int64_t writetime_us
-    );
     std::uint64_t dead_letters() const noexcept { return dead_letters_.load(); }
 
     // Which statement the source means by a prepared id: the same for every loop.

@@ -1,10 +1,9 @@
 #include <dualwrite/engine/transport.hpp>
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <climits>
-
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -15,27 +14,39 @@ namespace dualwrite::engine {
 
 namespace {
 
-std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+std::error_code last_error() noexcept
+{
+    return {errno, std::generic_category()};
+}
 
 io_result from_errno() noexcept
 {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {io_status::again, 0, {}};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return {io_status::again, 0, {}};
     return {io_status::failed, 0, last_error()};
 }
 
-void set_options(int fd) noexcept
+// A signal may interrupt a call on a blocking descriptor; nothing has happened then.
+template <class Call> ssize_t uninterrupted(Call call) noexcept
+{
+    for (;;) {
+        const auto size = call();
+        if (size >= 0 || errno != EINTR) return size;
+    }
+}
+
+}  // namespace
+
+void tune(int fd) noexcept
 {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-}
-
 io_result transport::read(mutable_bytes into)
 {
     if (tls_) return tls_->read(into);
-    const auto got = ::recv(fd_.get(), into.data(), into.size(), 0);
+    const auto got = uninterrupted([&] { return ::recv(fd_.get(), into.data(), into.size(), 0); });
     if (got > 0) return {io_status::ok, static_cast<std::size_t>(got), {}};
     if (got == 0) return {io_status::closed, 0, {}};
     return from_errno();
@@ -43,30 +54,18 @@ io_result transport::read(mutable_bytes into)
 
 io_result transport::write(std::span<const iovec> parts)
 {
-    if (tls_) {
-        io_result total;
-        for (const auto& part : parts) {
-            std::size_t sent = 0;
-            while (sent < part.iov_len) {
-                const auto done = tls_->write(
-                    {static_cast<const std::byte*>(part.iov_base) + sent, part.iov_len - sent}
-                );
-                if (done.status != io_status::ok) return {done.status, total.size, done.error};
-                sent += done.size;
-                total.size += done.size;
-            }
-        }
-        return total;
-    }
+    if (tls_) return tls_->write_parts(parts);
+    ssize_t sent = 0;
     if (parts.size() == 1) {
-        const auto sent = ::send(fd_.get(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
-        return sent >= 0 ? io_result{io_status::ok, static_cast<std::size_t>(sent), {}}
-                         : from_errno();
+        sent = uninterrupted([&] {
+            return ::send(fd_.get(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+        });
+    } else {
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(parts.data());
+        message.msg_iovlen = std::min<std::size_t>(parts.size(), IOV_MAX);
+        sent = uninterrupted([&] { return ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL); });
     }
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(parts.data());
-    message.msg_iovlen = std::min<std::size_t>(parts.size(), IOV_MAX);
-    const auto sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     return sent >= 0 ? io_result{io_status::ok, static_cast<std::size_t>(sent), {}} : from_errno();
 }
 
@@ -106,11 +105,11 @@ result<std::vector<socket_address>> resolve(const std::string& host, std::uint16
 
 result<unique_fd> start_connect(const socket_address& address)
 {
-    unique_fd fd(::socket(
-        address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP
-    ));
+    unique_fd fd(
+        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)
+    );
     if (!fd) return fail(last_error());
-    set_options(fd.get());
+    tune(fd.get());
     if (::connect(fd.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)
         return fail(last_error());
     return fd;
@@ -128,7 +127,8 @@ result<unique_fd> connect_blocking(const socket_address& address, int timeout_ms
 {
     DW_TRY(fd, start_connect(address));
     pollfd wait{fd.get(), POLLOUT, 0};
-    const auto ready = ::poll(&wait, 1, timeout_ms);
+    // Interrupted: the whole time again, which is bounded by the number of signals.
+    const auto ready = uninterrupted([&] { return ssize_t{::poll(&wait, 1, timeout_ms)}; });
     if (ready == 0) return fail(errc::timed_out);
     if (ready < 0) return fail(last_error());
     if (const auto error = connect_error(fd.get())) return fail(error);
@@ -137,4 +137,4 @@ result<unique_fd> connect_blocking(const socket_address& address, int timeout_ms
     return fd;
 }
 
-}
+}  // namespace dualwrite::engine

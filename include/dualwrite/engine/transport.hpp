@@ -7,11 +7,10 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <system_error>
-#include <vector>
-
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <system_error>
+#include <vector>
 
 namespace dualwrite::engine {
 
@@ -28,17 +27,34 @@ struct io_result {
     std::error_code error;
 };
 
-// The TLS side of a transport. Implemented over mbedTLS in tls.cpp; all calls are non-blocking on
-// a non-blocking descriptor and blocking on a blocking one.
+// The TLS side of a connected socket (tls.hpp). All calls are non-blocking on a non-blocking
+// descriptor and blocking on a blocking one. The destructor says goodbye (close_notify) as far as
+// the socket takes it at once; the descriptor must still be open then.
 class tls_session {
 public:
     virtual ~tls_session() = default;
+
+    // `ok` when done. `again`: wait for writing if handshake_wants_write(), else for reading.
     virtual io_result handshake() = 0;
     virtual bool handshake_wants_write() const noexcept = 0;
+
+    // `closed` only after the peer's close_notify: a connection that just ends is `failed`.
     virtual io_result read(mutable_bytes into) = 0;
-    virtual io_result write(bytes_view from) = 0;
-    // Decrypted bytes that no readiness event will announce.
+
+    // `ok` with how much was taken, at least one byte; or `again` with none. What was not taken
+    // must be given again unchanged, as a stream is: it may be encrypted already.
+    virtual io_result write_parts(std::span<const iovec> parts) = 0;
+    io_result write(bytes_view from)
+    {
+        const iovec part{const_cast<std::byte*>(from.data()), from.size()};
+        return write_parts({&part, 1});
+    }
+
+    // Not zero: read again before waiting, no readiness event will tell. Zero after `again`.
     virtual std::size_t buffered() const noexcept = 0;
+
+    // After `failed`: a sentence for the operator, with the flag that mends it where one does.
+    virtual std::string why() const = 0;
 };
 
 // A connected socket, plain or TLS. Owned by one thread.
@@ -48,6 +64,15 @@ public:
     explicit transport(unique_fd fd, std::unique_ptr<tls_session> tls = nullptr) noexcept
         : fd_(std::move(fd)), tls_(std::move(tls))
     {
+    }
+    transport(transport&&) noexcept = default;
+    transport& operator=(transport&& other) noexcept
+    {
+        if (this == &other) return *this;
+        close();  // the session writes its goodbye before its descriptor goes
+        fd_ = std::move(other.fd_);
+        tls_ = std::move(other.tls_);
+        return *this;
     }
 
     int fd() const noexcept { return fd_.get(); }
@@ -63,9 +88,10 @@ public:
     io_result handshake() { return tls_ ? tls_->handshake() : io_result{}; }
     bool handshake_wants_write() const noexcept { return tls_ && tls_->handshake_wants_write(); }
     std::size_t buffered() const noexcept { return tls_ ? tls_->buffered() : 0; }
+    std::string why() const { return tls_ ? tls_->why() : std::string(); }
 
     io_result read(mutable_bytes into);
-    // Writes as much as goes, in one gathered call where the transport is plain.
+    // Writes as much as goes, in one gathered call: `ok` with how much that was, or `again`.
     io_result write(std::span<const iovec> parts);
 
 private:
@@ -87,7 +113,11 @@ result<std::vector<socket_address>> resolve(const std::string& host, std::uint16
 result<unique_fd> start_connect(const socket_address& address);
 std::error_code connect_error(int fd) noexcept;
 
+// No delay for small writes; keepalive, so that a peer that vanished is noticed. Sockets that were
+// connected here have it already.
+void tune(int fd) noexcept;
+
 // Blocking, bounded by `timeout_ms`. The descriptor that comes back is blocking.
 result<unique_fd> connect_blocking(const socket_address& address, int timeout_ms);
 
-}
+}  // namespace dualwrite::engine

@@ -38,14 +38,17 @@ enum class mutation_kind : std::uint8_t {
     query = 1,    // text with its values
     execute = 2,  // a statement of the log's dictionary with its values
     batch = 3,
-    schema = 4,   // DDL: a barrier, nothing overtakes it
-    refresh = 5,  // no write: a place whose state is read from the source. Text: see refresh_key
+    schema = 4,  // DDL: a barrier, nothing overtakes it
 };
 
 namespace mutation_flags {
 inline constexpr std::uint8_t named_values = 1;
 inline constexpr std::uint8_t several = 2;  // may write more than one partition
 inline constexpr std::uint8_t has_ttl = 4;  // its expiry depends on when it is executed
+// How it gets to the target. With neither flag that is decided when it is delivered: the table was
+// not known when it was accepted.
+inline constexpr std::uint8_t replay = 8;    // as it is
+inline constexpr std::uint8_t refresh = 16;  // not itself: the partitions that it wrote are refreshed
 }  // namespace mutation_flags
 
 inline constexpr std::int64_t writetime_in_text = std::numeric_limits<std::int64_t>::min();
@@ -155,7 +158,7 @@ inline result<mutation_view> parse_mutation(bytes_view in) noexcept
     mutation_view out;
     auto& h = out.header;
     h.kind = static_cast<mutation_kind>(in[1]);
-    if (h.kind < mutation_kind::query || h.kind > mutation_kind::refresh)
+    if (h.kind < mutation_kind::query || h.kind > mutation_kind::schema)
         return fail(errc::malformed);
     h.flags = std::to_integer<std::uint8_t>(in[2]);
     h.batch_type = std::to_integer<std::uint8_t>(in[3]);

@@ -1,13 +1,11 @@
 #pragma once
 
-#include <dualwrite/base/bytes.hpp>
-#include <dualwrite/base/error.hpp>
-#include <dualwrite/base/result.hpp>
 #include <dualwrite/policy/statement_facts.hpp>
+#include <dualwrite/protocol/query_parameters.hpp>
 #include <dualwrite/replication/literal.hpp>
 #include <dualwrite/replication/write_plan.hpp>
 
-#include <cstdint>
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +20,28 @@ struct partition_ref {
     std::string table;
     std::vector<std::string> key;  // as bound values, in the order of the partition key
     friend bool operator==(const partition_ref&, const partition_ref&) = default;
+};
+
+// The values of a request by the place of their marker.
+class bound_values {
+public:
+    explicit bound_values(bytes_view values, bool named = false)
+    {
+        if (named) return;  // the place of a named value is not known without the statement
+        (void)protocol::for_each_value(values, false, [&](std::string_view, const auto& value) {
+            if (value.is == protocol::bound_value::state::present)
+                values_.emplace_back(as_text(value.bytes));
+            else
+                values_.emplace_back();
+        });
+    }
+    std::optional<std::string_view> operator()(std::uint16_t marker) const
+    {
+        return marker < values_.size() ? values_[marker] : std::nullopt;
+    }
+
+private:
+    std::vector<std::optional<std::string_view>> values_;
 };
 
 // Where a write that cannot be replayed wrote. `value_of(marker)` gives the bytes of a bound value
@@ -58,47 +78,30 @@ std::optional<partition_ref> find_partition(
     return out;
 }
 
-namespace detail {
-
-inline void append_sized(byte_buffer& out, std::string_view text)
+// Every partition that a statement writes; empty if it does not say all of them.
+template <class ValueOf>
+std::vector<partition_ref> partitions_of(
+    const policy::statement_facts& f,
+    std::string_view cql,
+    const std::string& connection_keyspace,
+    const table_shapes& shapes,
+    ValueOf&& value_of
+)
 {
-    store_le(out.extend(4), static_cast<std::uint32_t>(text.size()));
-    out.append(as_bytes(text));
-}
-
-inline bool take_sized(bytes_view& in, std::string& out)
-{
-    if (in.size() < 4) return false;
-    const auto size = load_le<std::uint32_t>(in.data());
-    in = in.subspan(4);
-    if (in.size() < size) return false;
-    out = as_text(in.first(size));
-    in = in.subspan(size);
-    return true;
-}
-
-}  // namespace detail
-
-// The payload of a refresh mutation is a row of these:
-//   keyspace table components(1) component...     each text: size(4) bytes
-inline void append_partition(byte_buffer& out, const partition_ref& partition)
-{
-    detail::append_sized(out, partition.keyspace);
-    detail::append_sized(out, partition.table);
-    *out.extend(1) = static_cast<std::byte>(partition.key.size());
-    for (const auto& component : partition.key) detail::append_sized(out, component);
-}
-
-// Takes one from the front of `in`.
-inline result<partition_ref> take_partition(bytes_view& in)
-{
-    partition_ref out;
-    const bool names = detail::take_sized(in, out.keyspace) && detail::take_sized(in, out.table);
-    if (!names || in.empty()) return fail(errc::malformed);
-    const auto count = std::to_integer<std::size_t>(in[0]);
-    in = in.subspan(1);
-    for (std::size_t i = 0; i < count; ++i)
-        if (!detail::take_sized(in, out.key.emplace_back())) return fail(errc::malformed);
+    std::vector<partition_ref> out;
+    const auto add = [&](const policy::statement_facts& one) {
+        auto found = find_partition(one, cql, connection_keyspace, shapes, value_of);
+        if (!found) return false;
+        if (std::find(out.begin(), out.end(), *found) == out.end())
+            out.push_back(std::move(*found));
+        return true;
+    };
+    if (f.kind != policy::statement_kind::batch) {
+        if (!add(f)) out.clear();
+        return out;
+    }
+    for (const auto& child : f.children)
+        if (!add(child)) return {};
     return out;
 }
 

@@ -74,7 +74,7 @@ make_statement(std::string_view keyspace, std::string_view text, const table_sha
     out.table = table_name(out.facts, out.keyspace);
     out.has_ttl = has_ttl(out.facts);
     out.timestamp_in_text = timestamp_in_text(out.facts);
-    out.decision = decide(out.facts, text, out.keyspace, shapes);
+    out.decision = decide(out.facts, out.keyspace, shapes);
     return out;
 }
 
@@ -119,7 +119,7 @@ public:
     {
         shapes_ = std::move(shapes);
         for (auto& known : statements_)
-            known->decision = decide(known->facts, known->text, known->keyspace, *shapes_);
+            known->decision = decide(known->facts, known->keyspace, *shapes_);
     }
 
 private:

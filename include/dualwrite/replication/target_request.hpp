@@ -137,10 +137,8 @@ result<protocol::opcode> append_target_body(
         protocol::append_query_body(out, to.version, m.text, p);
         return protocol::opcode::query;
     }
-    case mutation_kind::refresh:
-        break;
     }
-    return fail(errc::invalid_argument);
+    return fail(errc::malformed);
 }
 
 }  // namespace dualwrite::replication

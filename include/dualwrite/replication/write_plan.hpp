@@ -1,6 +1,6 @@
 #pragma once
 
-#include <dualwrite/policy/cql_lexer.hpp>
+
 #include <dualwrite/policy/statement_facts.hpp>
 
 #include <algorithm>
@@ -51,6 +51,7 @@ find_shape(const table_shapes& shapes, const std::string& keyspace, const std::s
 enum class plan : std::uint8_t {
     pass,          // changes no user data: the source alone
     replay,        // the same mutation with the same write time
+    undecided,     // one or the other: the table is not known yet
     refresh,       // the source's state is read and written to the target
     schema,        // the same text, behind a barrier
     unreplicated,  // the source alone; counted, reported and kept, because the target now differs
@@ -64,20 +65,6 @@ struct decision {
 
 namespace detail {
 
-// A collection literal in the text that may be a list: '[' that does not follow a name (c[k]).
-inline bool has_list_literal(std::string_view cql) noexcept
-{
-    policy::cql_lexer lexer(cql);
-    auto before = policy::token_kind::end;
-    for (auto t = lexer.next(); t.kind != policy::token_kind::end; t = lexer.next()) {
-        const bool name =
-            before == policy::token_kind::word || before == policy::token_kind::quoted_name;
-        if (t.text == "[" && !name) return true;
-        before = t.kind;
-    }
-    return false;
-}
-
 inline decision decide_by_shape(const policy::statement_facts& f, const table_shape& shape)
 {
     if (shape.counter) return {plan::refresh, "counter"};
@@ -90,23 +77,14 @@ inline decision decide_by_shape(const policy::statement_facts& f, const table_sh
     return {plan::replay, {}};
 }
 
-// Without a schema everything that may be a list or a counter is taken for one.
-inline decision decide_by_text(const policy::statement_facts& f, std::string_view cql)
-{
-    if (f.collection_delta || f.indexed_element) return {plan::refresh, "list or counter"};
-    if (f.json || has_list_literal(cql)) return {plan::refresh, "list"};
-    const bool values = f.kind != policy::statement_kind::delete_;
-    if (values && f.marker_count != 0) return {plan::refresh, "unknown table"};
-    return {plan::replay, {}};
-}
-
 inline decision
-decide_one(const policy::statement_facts& f, std::string_view cql, const table_shape* shape)
+decide_one(const policy::statement_facts& f, const table_shape* shape)
 {
     if (f.conditional) return {plan::refresh, "lightweight transaction"};
     if (f.nondeterministic) return {plan::refresh, "non-deterministic function"};
     if (f.other_function) return {plan::refresh, "user-defined function"};
-    return shape != nullptr ? decide_by_shape(f, *shape) : decide_by_text(f, cql);
+    if (shape == nullptr) return {plan::undecided, "unknown table"};
+    return decide_by_shape(f, *shape);
 }
 
 }  // namespace detail
@@ -119,10 +97,7 @@ inline bool is_system_keyspace(std::string_view keyspace) noexcept
 
 // `keyspace` is the connection's, for statements that name none.
 inline decision decide(
-    const policy::statement_facts& f,
-    std::string_view cql,
-    const std::string& keyspace,
-    const table_shapes& shapes
+    const policy::statement_facts& f, const std::string& keyspace, const table_shapes& shapes
 )
 {
     using policy::statement_kind;
@@ -147,7 +122,7 @@ inline decision decide(
         if (f.batch == policy::batch_type::counter) return {plan::refresh, "counter"};
         decision all{plan::replay, {}};
         for (const auto& child : f.children) {
-            const auto one = decide(child, cql, keyspace, shapes);
+            const auto one = decide(child, keyspace, shapes);
             if (one.what > all.what) all = one;
         }
         return all;
@@ -159,7 +134,7 @@ inline decision decide(
     }
     if (is_system_keyspace(where)) return {};
     if (f.unparsed) return {plan::unreplicated, "statement not understood"};
-    return detail::decide_one(f, cql, find_shape(shapes, where, f.table));
+    return detail::decide_one(f, find_shape(shapes, where, f.table));
 }
 
 }  // namespace dualwrite::replication

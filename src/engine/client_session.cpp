@@ -1,0 +1,181 @@
+#include "client_session.hpp"
+
+#include <dualwrite/engine/tls.hpp>
+
+#include <algorithm>
+
+namespace dualwrite::engine {
+
+namespace {
+
+// What one side may be behind before the other is read no further.
+constexpr std::size_t backlog_max = 1024 * 1024;
+// How long the answers to writes of a client that is gone are waited for.
+constexpr std::int64_t orphan_limit_ms = 15'000;
+
+}  // namespace
+
+client_session::client_session(worker& on, std::uint64_t id) noexcept
+    : worker_(on), id_(id), client_(on.on(), *this), source_(on.on(), *this),
+      to_source_(source_, requests_, on.shared().options.request_size_max),
+      to_client_(client_, responses_, 0x7fffffff)
+{
+}
+
+client_session::~client_session()
+{
+    if (orphan_timer_ != 0) worker_.on().cancel_timer(orphan_timer_);
+}
+
+void client_session::start(unique_fd client)
+{
+    std::unique_ptr<tls_session> tls;
+    if (worker_.shared().listen_tls) tls = worker_.shared().listen_tls->accept(client.get());
+    client_.start(transport(std::move(client), std::move(tls)), false);
+    client_.pause_reading(true);
+    connect_source();
+}
+
+void client_session::connect_source()
+{
+    auto& shared = worker_.shared();
+    const auto addresses = shared.source_addresses();
+    std::string why = "its name cannot be resolved";
+    while (address_tries_ < addresses.size()) {
+        const auto& address = addresses[address_tries_++];
+        auto fd = start_connect(address);
+        if (!fd) {
+            why = fd.error().message();
+            continue;
+        }
+        std::unique_ptr<tls_session> tls;
+        const auto& where = shared.options.source;
+        if (shared.source_tls)
+            tls = shared.source_tls->connect(
+                fd->get(), where.tls_server_name.empty() ? where.host : where.tls_server_name
+            );
+        return source_.start(transport(std::move(*fd), std::move(tls)), true);
+    }
+    source_error_ = "dualwrite: the source " + shared.options.source.text() +
+                    " cannot be reached (" + why + "); trying again with each connection";
+    shared.source_reachable.store(false);
+    shared.log_limited(log_level::warning, source_error_);
+    resume_client();
+}
+
+void client_session::source_opened()
+{
+    source_was_open_ = true;
+    worker_.shared().source_reachable.store(true);
+    resume_client();
+}
+
+void client_session::resume_client()
+{
+    if (!draining_) client_.pause_reading(false);
+}
+
+std::size_t client_session::client_side::on_bytes(bytes_view bytes, std::size_t& wanted)
+{
+    const auto taken = its.to_source_.feed(bytes, wanted);
+    if (its.source_.backlog() > backlog_max) pause_reading(true);
+    return taken;
+}
+
+std::size_t client_session::source_side::on_bytes(bytes_view bytes, std::size_t& wanted)
+{
+    const auto taken = its.to_client_.feed(bytes, wanted);
+    if (its.client_.backlog() > backlog_max) pause_reading(true);
+    its.finish_if_idle();
+    return taken;
+}
+
+void client_session::source_closed(std::error_code error)
+{
+    source_.close();
+    if (!source_was_open_) {
+        if (address_tries_ < worker_.shared().source_addresses().size()) return connect_source();
+        source_error_ = "dualwrite: the source " + worker_.shared().options.source.text() +
+                        " cannot be reached (" +
+                        (error ? error.message() : "it closed the connection") +
+                        "); trying again with each connection";
+        worker_.shared().source_reachable.store(false);
+        worker_.shared().log_limited(log_level::warning, source_error_);
+        return resume_client();
+    }
+    give_up_pending();
+    to_source_.stop();
+    to_client_.stop();
+    if (client_.where() == channel::state::closed) return finish();
+    client_.close_when_sent();
+}
+
+// Nobody knows what became of these: they are sent to the source again.
+void client_session::give_up_pending()
+{
+    for (auto& p : pending_) {
+        if (is_write(p)) worker_.live().settle_unknown(p.number);
+        p = {};
+    }
+    for (const auto& letter : letters_)
+        if (letter) worker_.shared().keep(*letter);
+    letters_.clear();
+    writes_in_flight_ = in_flight_ = 0;
+}
+
+void client_session::client_closed(std::error_code)
+{
+    to_source_.stop();
+    if (writes_in_flight_ == 0 || !source_.is_open()) {
+        source_.close();
+        give_up_pending();
+        return finish();
+    }
+    // Their outcome decides what the target gets.
+    orphan_timer_ = worker_.on().start_timer(orphan_limit_ms, [this] {
+        orphan_timer_ = 0;
+        source_.close();
+        give_up_pending();
+        finish();
+    });
+}
+
+void client_session::begin_drain()
+{
+    draining_ = true;
+    client_.pause_reading(true);
+    finish_if_idle();
+}
+
+void client_session::abandon()
+{
+    for (const auto& letter : letters_)
+        if (letter) worker_.shared().keep(*letter);
+    letters_.clear();
+    client_.close();
+    source_.close();
+}
+
+void client_session::finish_if_idle()
+{
+    const bool client_gone = client_.where() == channel::state::closed;
+    if (client_gone && writes_in_flight_ == 0 && source_.where() != channel::state::closed) {
+        source_.close();
+        return finish();
+    }
+    if (draining_ && in_flight_ == 0 && !client_gone) client_.close_when_sent();
+}
+
+void client_session::finish()
+{
+    if (ended_) return;
+    ended_ = true;
+    worker_.session_ended(*this);
+}
+
+void client_session::send_held(bytes_view envelope)
+{
+    to_client_.send_own(envelope);
+}
+
+}  // namespace dualwrite::engine

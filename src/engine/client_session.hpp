@@ -1,0 +1,232 @@
+#pragma once
+
+#include "relay.hpp"
+#include "worker.hpp"
+
+#include <dualwrite/protocol/compression.hpp>
+#include <dualwrite/protocol/request.hpp>
+#include <dualwrite/protocol/response.hpp>
+
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dualwrite::engine {
+
+// One client with its own connection to the source: stream ids, keyspace, authentication, tracing,
+// compression and events pass through untouched. Sees every envelope; changes a write that has no
+// write time, and nothing else.
+//
+// Threads: the worker's.
+class client_session {
+public:
+    client_session(worker& on, std::uint64_t id) noexcept;
+    ~client_session();
+
+    std::uint64_t id() const noexcept { return id_; }
+    void start(unique_fd client);
+    // No new requests; closes when those in flight are answered.
+    void begin_drain();
+    // The loop ends: what the operator has to know is kept, the rest is in the spool.
+    void abandon();
+    // An answer that was held may go.
+    void send_held(bytes_view envelope);
+
+private:
+    // What is known of a request when its answer comes.
+    struct pending {
+        enum class kind : std::uint8_t {
+            none,
+            startup,
+            auth,
+            prepare,       // number: registry id
+            use,
+            write,         // number: lsn
+            conditional,   // the same, a lightweight transaction
+            schema,        // the same, DDL
+            unreplicated,  // number: index into letters_
+        };
+        kind what{kind::none};
+        bool several{false};  // may write more than one partition
+        std::uint64_t number{0};
+    };
+
+    class client_side final : public channel {
+    public:
+        client_side(loop& on, client_session& of) : channel(on), its(of) {}
+        void on_open() override {}
+        std::size_t on_bytes(bytes_view bytes, std::size_t& wanted) override;
+        void on_close(std::error_code error) override { its.client_closed(error); }
+        void on_drained() override { its.source_.pause_reading(false); }
+        client_session& its;
+    };
+    class source_side final : public channel {
+    public:
+        source_side(loop& on, client_session& of) : channel(on), its(of) {}
+        void on_open() override { its.source_opened(); }
+        std::size_t on_bytes(bytes_view bytes, std::size_t& wanted) override;
+        void on_close(std::error_code error) override { its.source_closed(error); }
+        void on_drained() override { its.resume_client(); }
+        client_session& its;
+    };
+    struct request_handler final : relay_handler {
+        explicit request_handler(client_session& of) : its(of) {}
+        bytes_view take(const protocol::envelope_header& h, bytes_view envelope) override
+        {
+            return its.take_request(h, envelope);
+        }
+        bool stream(const protocol::envelope_header&) override { return false; }
+        void refuse(std::error_code error, bytes_view head) override
+        {
+            its.refuse_request(error, head);
+        }
+        client_session& its;
+    };
+    struct response_handler final : relay_handler {
+        explicit response_handler(client_session& of) : its(of) {}
+        bytes_view take(const protocol::envelope_header& h, bytes_view envelope) override
+        {
+            return its.take_response(h, envelope);
+        }
+        bool stream(const protocol::envelope_header& h) override { return its.stream_response(h); }
+        void refuse(std::error_code error, bytes_view) override { its.source_closed(error); }
+        client_session& its;
+    };
+
+    // Connections
+    void connect_source();
+    void source_opened();
+    void source_closed(std::error_code error);
+    void client_closed(std::error_code error);
+    void resume_client();
+    void give_up_pending();
+    void finish_if_idle();
+    void finish();
+
+    // Requests: client_session_requests.cpp
+    bytes_view take_request(const protocol::envelope_header& h, bytes_view envelope);
+    void refuse_request(std::error_code error, bytes_view head);
+    bytes_view take_startup(const protocol::envelope_header& h, bytes_view envelope);
+    bytes_view take_auth(const protocol::envelope_header& h, bytes_view envelope, bytes_view body);
+    bytes_view take_prepare(
+        const protocol::envelope_header& h, bytes_view envelope, bytes_view body
+    );
+    bytes_view take_query(
+        const protocol::envelope_header& h, bytes_view envelope, bytes_view body
+    );
+    bytes_view take_execute(
+        const protocol::envelope_header& h, bytes_view envelope, bytes_view body
+    );
+    const replication::statement* find_prepared(bytes_view id);
+    bytes_view forward(const protocol::envelope_header& h, bytes_view envelope, pending what);
+    bytes_view answer_error(
+        const protocol::envelope_header& h, protocol::error_code code, std::string_view text
+    );
+    bytes_view answer_unprepared(const protocol::envelope_header& h, bytes_view id);
+    bytes_view answer(const protocol::envelope_header& h, bytes_view body);
+
+    // Writes: client_session_writes.cpp
+    struct write_request {
+        const protocol::envelope_header& header;
+        bytes_view envelope;  // as it came
+        bytes_view body;      // not compressed
+    };
+    bytes_view take_write(
+        const write_request& request,
+        const replication::statement& statement,
+        const protocol::query_parameters& parameters,
+        bool execute
+    );
+    bytes_view take_batch(const write_request& request);
+    // Where a write's time comes from.
+    enum class times : std::uint8_t {
+        ours,         // the request's default timestamp, given by the client or by us
+        in_text,      // USING TIMESTAMP
+        transaction,  // the source's ballot
+    };
+    static times times_of(bool timestamp_in_text, bool conditional) noexcept
+    {
+        if (conditional) return times::transaction;
+        return timestamp_in_text ? times::in_text : times::ours;
+    }
+    bytes_view accept(
+        const write_request& request,
+        replication::mutation_header mutation,
+        const protocol::statement_options& options,
+        std::span<const std::uint32_t> statement_ids,
+        std::string_view text,
+        bytes_view values,
+        times whose
+    );
+    bytes_view patched(
+        const write_request& request,
+        const protocol::statement_options& options,
+        std::int64_t writetime_us,
+        std::int32_t now_in_seconds
+    );
+    bytes_view mirror_schema(
+        const write_request& request, const replication::statement& statement
+    );
+    
+    bytes_view leave_out(
+        const write_request& request,
+        const std::string& table,
+        std::string reason,
+        std::string statement
+    );
+    bool refused_for_space(const write_request& request, bytes_view& answer);
+
+    // Responses: client_session_responses.cpp
+    bytes_view take_response(const protocol::envelope_header& h, bytes_view envelope);
+    bool stream_response(const protocol::envelope_header& h);
+    bytes_view take_write_answer(
+        const protocol::envelope_header& h, bytes_view envelope, const pending& what
+    );
+    void take_left_out_answer(
+        const protocol::envelope_header& h, bytes_view envelope, const pending& what
+    );
+    void learn_prepared(const protocol::envelope_header& h, bytes_view envelope, std::uint64_t id);
+    void learn_keyspace(const protocol::envelope_header& h, bytes_view envelope);
+    void started(const protocol::envelope_header& h);
+    // The message of an answer, decompressed if need be; empty if it cannot be read.
+    bytes_view message_of(const protocol::envelope_header& h, bytes_view envelope);
+    pending take_pending(std::int16_t stream) noexcept;
+    static bool is_write(const pending& p) noexcept
+    {
+        return p.what >= pending::kind::write && p.what <= pending::kind::schema;
+    }
+
+    worker& worker_;
+    std::uint64_t id_;
+    client_side client_;
+    source_side source_;
+    request_handler requests_{*this};
+    response_handler responses_{*this};
+    relay to_source_;
+    relay to_client_;
+
+    std::uint8_t version_{0};  // of the protocol; 0: nothing has come yet
+    protocol::compression compression_{protocol::compression::none};
+    bool started_{false};
+    bool draining_{false};
+    bool source_was_open_{false};
+    bool ended_{false};
+    std::size_t address_tries_{0};
+    std::string source_error_;  // not empty: clients are told, and sent away
+    std::string keyspace_;
+    login login_seen_;
+    loop::timer_id orphan_timer_{0};
+
+    std::vector<pending> pending_;  // by stream id
+    std::size_t in_flight_{0};
+    std::size_t writes_in_flight_{0};
+    std::vector<std::unique_ptr<dead_letter>> letters_;
+
+    byte_buffer plain_;     // a decompressed body
+    byte_buffer children_;  // of the batch in work
+};
+
+}  // namespace dualwrite::engine

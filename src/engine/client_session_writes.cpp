@@ -1,0 +1,253 @@
+#include "client_session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace dualwrite::engine {
+
+using protocol::envelope_header;
+using protocol::envelope_header_size;
+using protocol::error_code;
+using replication::mutation_header;
+using replication::mutation_kind;
+using replication::plan;
+namespace flags = replication::mutation_flags;
+
+namespace {
+
+// What the delivery need not find out again.
+std::uint8_t plan_flags(plan what) noexcept
+{
+    if (what == plan::replay) return flags::replay;
+    return what == plan::refresh ? flags::refresh : std::uint8_t{0};
+}
+
+}  // namespace
+
+bool client_session::refused_for_space(const write_request& request, bytes_view& answer)
+{
+    if (!worker_.shared().spool->full()) return false;
+    worker_.counters().refused.add();
+    worker_.shared().log_limited(
+        log_level::error,
+        "the spool is full (--spool-size-max): writes are refused until the target has caught up"
+    );
+    answer = answer_error(
+        request.header,
+        error_code::overloaded,
+        "dualwrite: the spool is full because the target is behind; the write was not executed"
+    );
+    return true;
+}
+
+bytes_view client_session::take_write(
+    const write_request& request,
+    const replication::statement& statement,
+    const protocol::query_parameters& parameters,
+    bool execute
+)
+{
+    switch (statement.decision.what) {
+    case plan::pass:
+        return forward(request.header, request.envelope, {});
+    case plan::unreplicated:
+        return leave_out(
+            request, statement.table, std::string(statement.decision.reason), statement.text
+        );
+    case plan::schema:
+        return mirror_schema(request, statement);
+    case plan::replay:
+    case plan::undecided:
+    case plan::refresh:
+        break;
+    }
+    mutation_header mutation;
+    mutation.kind = execute ? mutation_kind::execute : mutation_kind::query;
+    mutation.count = parameters.value_count;
+    if (parameters.named_values) mutation.flags |= flags::named_values;
+    if (statement.facts.may_be_several) mutation.flags |= flags::several;
+    if (statement.has_ttl) mutation.flags |= flags::has_ttl;
+    mutation.flags |= plan_flags(statement.decision.what);
+    std::array<std::uint32_t, 1> ids{};
+    if (execute) ids[0] = mutation.statement = worker_.log_id(statement);
+    return accept(
+        request,
+        mutation,
+        parameters,
+        std::span(ids).first(execute ? 1 : 0),
+        execute ? std::string_view{} : statement.target_text,
+        parameters.values,
+        times_of(statement.timestamp_in_text, statement.facts.conditional)
+    );
+}
+
+bytes_view client_session::accept(
+    const write_request& request,
+    mutation_header mutation,
+    const protocol::statement_options& options,
+    std::span<const std::uint32_t> statement_ids,
+    std::string_view text,
+    bytes_view values,
+    times whose
+)
+{
+    if (bytes_view answer; refused_for_space(request, answer)) return answer;
+    const auto now_ms = worker_.on().wall_ms();
+    mutation.accepted_ms = now_ms;
+    mutation.consistency = static_cast<std::uint16_t>(options.consistency);
+    mutation.text_size = static_cast<std::uint32_t>(text.size());
+    bool patch = whose == times::ours && !options.timestamp_us;
+    if (whose == times::ours)
+        mutation.writetime_us =
+            options.timestamp_us ? *options.timestamp_us : worker_.shared().clock.next(now_ms);
+    auto now_in_seconds = static_cast<std::int32_t>(now_ms / 1000);
+    if (options.now_in_seconds) {
+        now_in_seconds = *options.now_in_seconds;
+        mutation.accepted_ms = std::int64_t{now_in_seconds} * 1000;
+    } else if (version_ >= 5 && (mutation.flags & flags::has_ttl) != 0) {
+        patch |= whose != times::transaction;  // both sides derive the expiry from the same second
+    }
+    const auto head = replication::encode(mutation);
+    const std::array<bytes_view, 3> parts{bytes_view(head), as_bytes(text), values};
+    const auto lsn = worker_.log().append_intent(statement_ids, parts);
+    worker_.counters().writes.add();
+    const pending what{
+        whose == times::transaction ? pending::kind::conditional : pending::kind::write,
+        (mutation.flags & flags::several) != 0,
+        lsn};
+    if (!patch) return forward(request.header, request.envelope, what);
+    // Where the text has a time of its own, the one beside it means nothing.
+    const auto writetime_us =
+        whose == times::in_text ? worker_.shared().clock.next(now_ms) : mutation.writetime_us;
+    return forward(
+        request.header, patched(request, options, writetime_us, now_in_seconds), what
+    );
+}
+
+// The same request with the write time, and in version 5 the second from which expiry counts.
+bytes_view client_session::patched(
+    const write_request& request,
+    const protocol::statement_options& options,
+    std::int64_t writetime_us,
+    std::int32_t now_in_seconds
+)
+{
+    const auto patch =
+        version_ >= 5
+            ? protocol::patch_times(request.body, version_, options, writetime_us, now_in_seconds)
+            : protocol::patch_timestamp(
+                  request.body,
+                  version_,
+                  options.flags_offset,
+                  options.timestamp_offset,
+                  writetime_us
+              );
+    const auto size = envelope_header_size + patch.size();
+    auto space = worker_.on().turn_space(size).first(size);
+    worker_.on().use_turn_space(size);
+    auto header = request.header;
+    header.flags &= static_cast<std::uint8_t>(~protocol::flag_compressed);
+    header.body_size = static_cast<std::uint32_t>(patch.size());
+    protocol::store_envelope_header(space.data(), header);
+    auto* out = space.data() + envelope_header_size;
+    for (const auto piece : patch.pieces()) {
+        if (!piece.empty()) std::memcpy(out, piece.data(), piece.size());
+        out += piece.size();
+    }
+    return space;
+}
+
+bytes_view client_session::take_batch(const write_request& request)
+{
+    const auto& h = request.header;
+    const auto batch = protocol::parse_batch(request.body, version_, h.flags);
+    if (!batch) return answer_error(h, error_code::protocol_error, "dualwrite: malformed BATCH");
+    const auto keyspace = batch->keyspace.value_or(keyspace_);
+    auto& registry = worker_.registry();
+
+    mutation_header mutation;
+    mutation.kind = mutation_kind::batch;
+    mutation.batch_type = static_cast<std::uint8_t>(batch->type);
+    mutation.count = static_cast<std::uint16_t>(batch->children.size());
+    if (mutation.count > 1) mutation.flags |= flags::several;
+    children_.clear();
+    std::vector<std::uint32_t> ids;
+    std::string table;
+    replication::decision decision{plan::pass, {}};
+    if (batch->type == protocol::batch_type::counter) decision = {plan::refresh, "counter"};
+    bool conditional = false;
+    bool timestamps_in_text = mutation.count != 0;
+    for (const auto& child : batch->children) {
+        std::optional<replication::statement> made;
+        const replication::statement* statement = nullptr;
+        if (child.prepared)
+            statement = find_prepared(child.id);
+        else if (child.value_count != 0)
+            statement = &registry.intern(keyspace, child.text);
+        else
+            statement = &made.emplace(
+                replication::make_statement(keyspace, child.text, registry.shapes())
+            );
+        if (statement == nullptr) return answer_unprepared(h, child.id);
+        if (statement->decision.what > decision.what) decision = statement->decision;
+        if (table.empty()) table = statement->table;
+        if (statement->has_ttl) mutation.flags |= flags::has_ttl;
+        if (statement->facts.may_be_several) mutation.flags |= flags::several;
+        conditional |= statement->facts.conditional;
+        timestamps_in_text &= statement->timestamp_in_text;
+        replication::mutation_child out{
+            .prepared = child.prepared,
+            .value_count = child.value_count,
+            .text = statement->target_text,
+            .values = child.values};
+        if (child.prepared) ids.push_back(out.statement = worker_.log_id(*statement));
+        replication::append_child(children_, out);
+    }
+    if (decision.what == plan::pass) return forward(h, request.envelope, {});
+    if (decision.what > plan::refresh)
+        return leave_out(request, table, std::string(decision.reason), "BATCH");
+    mutation.flags |= plan_flags(decision.what);
+    const auto whose = times_of(timestamps_in_text, conditional);
+    return accept(request, mutation, *batch, ids, {}, children_.view(), whose);
+}
+
+bytes_view client_session::mirror_schema(
+    const write_request& request, const replication::statement& statement
+)
+{
+    if (bytes_view answer; refused_for_space(request, answer)) return answer;
+    mutation_header mutation;
+    mutation.kind = mutation_kind::schema;
+    mutation.accepted_ms = worker_.on().wall_ms();
+    mutation.text_size = static_cast<std::uint32_t>(statement.target_text.size());
+    const auto head = replication::encode(mutation);
+    const std::array<bytes_view, 2> parts{bytes_view(head), as_bytes(statement.target_text)};
+    const auto lsn = worker_.log().append_intent({}, parts);
+    worker_.counters().writes.add();
+    worker_.live().expect_schema(lsn);
+    return forward(request.header, request.envelope, {pending::kind::schema, false, lsn});
+}
+
+// Goes to the source alone; if it is executed there, the operator has to know.
+bytes_view client_session::leave_out(
+    const write_request& request,
+    const std::string& table,
+    std::string reason,
+    std::string statement
+)
+{
+    auto letter = std::make_unique<dead_letter>();
+    letter->table = table;
+    letter->reason = std::move(reason);
+    letter->statement = std::move(statement);
+    const auto free = std::find(letters_.begin(), letters_.end(), nullptr);
+    const auto index = static_cast<std::size_t>(free - letters_.begin());
+    if (free == letters_.end()) letters_.emplace_back();
+    letters_[index] = std::move(letter);
+    return forward(
+        request.header, request.envelope, {pending::kind::unreplicated, false, index}
+    );
+}
+
+}  // namespace dualwrite::engine

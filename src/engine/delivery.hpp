@@ -1,0 +1,150 @@
+#pragma once
+
+#include "link_pool.hpp"
+#include "proxy_shared.hpp"
+
+#include <dualwrite/replication/mutation.hpp>
+#include <dualwrite/replication/partition_ref.hpp>
+#include <dualwrite/replication/window.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace dualwrite::engine {
+
+// Whom a delivery tells what has become of its writes.
+class delivery_observer {
+public:
+    virtual void on_delivered(std::uint64_t lsn) = 0;
+
+protected:
+    ~delivery_observer() = default;
+};
+
+// What a delivery works with; all of one loop.
+struct delivery_tools {
+    loop& on;
+    proxy_shared& shared;
+    proxy_counters& counters;
+    replication::statement_registry& registry;
+    link_pool& source;
+    link_pool& target;
+};
+
+// Carries the writes of one log to the target, and to the source those of which nobody knows whether
+// it has them. Nothing is given up: what the target refuses for good is kept as a dead letter.
+//
+// Threads: the loop's.
+class delivery final : private link_user {
+public:
+    // `observer` may be null.
+    delivery(
+        const delivery_tools& tools, std::unique_ptr<spool_log> log, delivery_observer* observer
+    );
+    ~delivery();
+
+    spool_log& log() noexcept { return *log_; }
+
+    // The source's answer to a write of a client.
+    void settle(std::uint64_t lsn, write_state outcome);
+    // There will be no answer, or one that says nothing.
+    void settle_unknown(std::uint64_t lsn);
+
+    // The write is DDL. Until it has been delivered a table that the target does not know may come.
+    void expect_schema(std::uint64_t lsn);
+
+    // At the end of each turn, after the commit: takes in what is new and sends what can be sent.
+    void pump();
+    // Has work that a source connection is needed for.
+    bool wants_source() const noexcept { return !redrives_.empty(); }
+    bool exhausted() const noexcept { return log_->exhausted() && window_.empty(); }
+    std::uint64_t backlog() const noexcept { return log_->backlog(); }
+    // When the oldest write in work was accepted, ms since 1970; 0: none.
+    std::int64_t oldest_accepted_ms() const;
+
+private:
+    struct redrive {
+        std::int64_t due_ms{0};
+        std::uint32_t attempts{0};
+        bool sent{false};
+    };
+    struct refresh_work {
+        std::size_t left{0};
+        refresh_status status{refresh_status::done};
+        std::string why;
+    };
+
+    void on_answer(
+        cluster_link& from,
+        const link_request& request,
+        const protocol::envelope_header& header,
+        bytes_view message
+    ) override;
+    void on_lost(const link_request& request) override;
+    void on_prepared(std::uint64_t lsn) override;
+
+    void refill();
+    void add(const spool_log::intent& intent);
+    void send_ready();
+    void send_redrives();
+    enum class sending : std::uint8_t { sent, waiting, refused };
+    sending send(cluster_link& link, std::uint64_t lsn, link_user& user);
+    sending prepare_all(
+        cluster_link& link, const replication::mutation_view& m, std::uint64_t lsn, link_user& user
+    );
+    const replication::statement& statement_of(std::uint32_t log_id);
+    replication::decision plan_of(const replication::mutation_view& m);
+    template <class F> void for_each_statement(const replication::mutation_view& m, F&& f);
+
+    void start_refresh(std::uint64_t lsn, const replication::mutation_view& m);
+    void refresh_ended(std::uint64_t lsn, const refresh_result& result);
+
+    void target_answered(std::uint64_t lsn, cluster_link& link, const protocol::error_view* error);
+    void source_answered(std::uint64_t lsn, cluster_link& link, const protocol::error_view* error);
+    void target_refused(std::uint64_t lsn, protocol::error_code code, std::string_view message);
+    void redrive_later(std::uint64_t lsn);
+    void retry_later(std::uint64_t lsn, std::int64_t delay_ms);
+    void delivered(std::uint64_t lsn, bool refreshed);
+    void keep(std::uint64_t lsn, std::string_view reason, std::string_view detail = {});
+    void finish(std::uint64_t lsn);
+    std::string table_of(const replication::mutation_view& m);
+    std::string text_of(const replication::mutation_view& m);
+    replication::mutation_view view_of(std::uint64_t lsn) const;
+
+    // The same, for the requests that go to the source.
+    struct source_user final : link_user {
+        explicit source_user(delivery& of) : its(of) {}
+        void on_answer(
+            cluster_link& from,
+            const link_request& request,
+            const protocol::envelope_header& header,
+            bytes_view message
+        ) override;
+        void on_lost(const link_request& request) override;
+        void on_prepared(std::uint64_t) override {}
+        delivery& its;
+    };
+
+    delivery_tools tools_;
+    std::unique_ptr<spool_log> log_;
+    delivery_observer* observer_;
+    replication::window window_;
+    source_user source_user_{*this};
+    std::vector<const replication::statement*> statements_;  // by the log's id
+    std::unordered_set<std::uint64_t> unknown_;              // settled so before they were read
+    std::unordered_set<std::uint64_t> unread_schemas_;
+    std::map<std::uint64_t, redrive> redrives_;
+    std::unordered_map<std::uint64_t, refresh_work> refreshes_;
+    std::unordered_map<std::string, std::int64_t> refused_since_ms_;  // by table
+    std::shared_ptr<delivery*> alive_;  // what the refresher's answers find, or not any more
+    std::uint64_t last_added_{0};
+    std::uint64_t random_{0x9e3779b97f4a7c15ull};
+};
+
+}  // namespace dualwrite::engine

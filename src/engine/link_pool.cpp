@@ -1,0 +1,149 @@
+#include "link_pool.hpp"
+
+#include <dualwrite/engine/tls.hpp>
+#include <dualwrite/policy/retry.hpp>
+
+namespace dualwrite::engine {
+
+namespace {
+
+constexpr policy::retry_schedule reconnects{std::chrono::milliseconds(100),
+                                            std::chrono::milliseconds(5000)};
+constexpr std::int64_t answer_limit_ms = 12'000;
+constexpr std::int64_t connect_limit_ms = 10'000;
+
+}  // namespace
+
+link_pool::link_pool(
+    loop& on, proxy_shared& shared, bool source, std::size_t size, std::function<void()> wake
+)
+    : loop_(on), shared_(shared), source_(source), wake_(std::move(wake)), slots_(size)
+{
+    link_owner& owner = *this;
+    for (auto& its : slots_) its.link = std::make_unique<cluster_link>(on, owner);
+}
+
+const endpoint& link_pool::where() const noexcept
+{
+    return source_ ? shared_.options.source : shared_.options.target;
+}
+
+link_pool::slot& link_pool::slot_of(cluster_link& link) noexcept
+{
+    for (auto& its : slots_)
+        if (its.link.get() == &link) return its;
+    DW_ASSERT(false);
+    return slots_.front();
+}
+
+void link_pool::tick()
+{
+    const auto now = loop_.steady_ms();
+    for (auto& its : slots_) {
+        if (its.link->is_ready())
+            its.link->check_timeouts(now, answer_limit_ms);
+        else if (its.link->where() != channel::state::closed && now > its.next_try_ms)
+            its.link->give_up("no connection within 10 s");
+        if (wanted_ && its.link->where() == channel::state::closed && now >= its.next_try_ms)
+            connect(its);
+    }
+}
+
+void link_pool::connect(slot& which)
+{
+    const auto addresses = source_ ? shared_.source_addresses() : shared_.target_addresses();
+    const auto who = source_ ? shared_.source_login() : shared_.target_login();
+    if (addresses.empty()) {
+        which.next_try_ms = loop_.steady_ms() + reconnects.max.count();
+        return;
+    }
+    const auto& address = addresses[which.address % addresses.size()];
+    auto fd = start_connect(address);
+    if (!fd) {
+        on_link_down(*which.link, fd.error().message(), 0);
+        return;
+    }
+    const auto& tls = source_ ? shared_.source_tls : shared_.target_tls;
+    std::unique_ptr<tls_session> session;
+    if (tls) {
+        const auto& name = where().tls_server_name;
+        session = tls->connect(fd->get(), name.empty() ? where().host : name);
+    }
+    protocol::handshake_options options;
+    options.username = who.username;
+    options.password = who.password;
+    options.throw_on_overload = true;
+    which.next_try_ms = loop_.steady_ms() + connect_limit_ms;
+    which.link->connect(
+        transport(std::move(*fd), std::move(session)), std::move(options), which.version
+    );
+}
+
+void link_pool::on_link_ready(cluster_link& link)
+{
+    auto& its = slot_of(link);
+    its.attempts = 0;
+    auto& reachable = source_ ? shared_.source_reachable : shared_.target_reachable;
+    if (!reachable.exchange(true))
+        shared_.log(
+            log_level::info,
+            std::string(side()) + " " + where().text() + ": connected, protocol version " +
+                std::to_string(link.version())
+        );
+    wake_();
+}
+
+void link_pool::on_link_down(cluster_link& link, const std::string& why, std::uint8_t version)
+{
+    auto& its = slot_of(link);
+    if (version != 0) {
+        its.version = version;
+        its.next_try_ms = 0;
+        return;
+    }
+    ++its.address;
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    its.next_try_ms = loop_.steady_ms() + policy::delay(reconnects, ++its.attempts, random_).count();
+    if (!any_ready()) (source_ ? shared_.source_reachable : shared_.target_reachable).store(false);
+    shared_.log_limited(
+        log_level::warning,
+        std::string(side()) + " " + where().text() + ": " + why + "; connecting again"
+    );
+}
+
+cluster_link* link_pool::pick() noexcept
+{
+    cluster_link* best = nullptr;
+    for (auto& its : slots_) {
+        if (!its.link->has_room()) continue;
+        if (best == nullptr || its.link->in_flight() < best->in_flight()) best = its.link.get();
+    }
+    return best;
+}
+
+bool link_pool::any_ready() const noexcept
+{
+    return ready_count() != 0;
+}
+
+std::size_t link_pool::ready_count() const noexcept
+{
+    std::size_t count = 0;
+    for (const auto& its : slots_) count += its.link->is_ready() ? 1 : 0;
+    return count;
+}
+
+void link_pool::flush()
+{
+    for (auto& its : slots_) its.link->flush_requests();
+}
+
+void link_pool::close()
+{
+    wanted_ = false;
+    for (auto& its : slots_) its.link->close();
+}
+
+}  // namespace dualwrite::engine

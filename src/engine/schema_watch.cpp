@@ -1,0 +1,181 @@
+#include "schema_watch.hpp"
+
+#include <dualwrite/engine/cql_client.hpp>
+#include <dualwrite/protocol/response.hpp>
+
+#include <asio/co_spawn.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <map>
+
+#include "asio_compat.hpp"
+
+namespace dualwrite::engine {
+
+namespace {
+
+constexpr auto poll_interval = std::chrono::milliseconds(50);
+constexpr auto reread_interval = std::chrono::seconds(60);
+constexpr auto failure_pause = std::chrono::milliseconds(500);
+constexpr auto request_limit = std::chrono::milliseconds(10'000);
+
+std::string text_of(const protocol::cell& cell)
+{
+    return cell ? std::string(as_text(*cell)) : std::string();
+}
+
+// One row of system_schema.columns.
+void add_column(replication::table_shapes& shapes, const protocol::row_view& row)
+{
+    std::vector<protocol::cell> cells;
+    row.read(cells);
+    const auto name = text_of(cells[2]);
+    const auto kind = text_of(cells[3]);
+    const auto type = text_of(cells[5]);
+    auto& shape = shapes[{text_of(cells[0]), text_of(cells[1])}];
+    if (type == "counter") shape.counter = true;
+    if (type.starts_with("list<")) shape.lists.push_back(name);
+    if (type.starts_with("map<")) shape.maps.push_back(name);
+    if (kind != "partition_key" || !cells[4] || cells[4]->size() != 4) return;
+    const auto position = load_be<std::int32_t>(cells[4]->data());
+    if (position < 0 || position > 1000) return;
+    const auto index = static_cast<std::size_t>(position);
+    if (index >= shape.partition_key.size()) shape.partition_key.resize(index + 1);
+    shape.partition_key[index] = {name, type};
+}
+
+}  // namespace
+
+bool resolve_both(proxy_shared& shared, std::string& why)
+{
+    bool complete = true;
+    for (const bool source : {true, false}) {
+        const auto& where = source ? shared.options.source : shared.options.target;
+        auto found = resolve(where.host, where.port);
+        if (found) {
+            shared.set_addresses(source, std::move(*found));
+        } else {
+            complete = false;
+            why = std::string(source ? "source " : "target ") + where.host +
+                  ": no such host name";
+        }
+    }
+    return complete;
+}
+
+schema_watch::schema_watch(proxy_shared& shared) : shared_(shared)
+{
+    asio::co_spawn(context_, watch(), [this](std::exception_ptr error) {
+        if (!error) return;
+        try {
+            std::rethrow_exception(error);
+        } catch (const std::exception& e) {
+            shared_.fail(std::string("reading the source's schema: ") + e.what());
+        }
+    });
+    thread_ = std::thread([this] { context_.run(); });
+}
+
+schema_watch::~schema_watch()
+{
+    context_.stop();
+    thread_.join();
+}
+
+void schema_watch::resolve_again()
+{
+    std::string why;
+    if (!resolve_both(shared_, why)) shared_.log_limited(log_level::warning, why);
+}
+
+asio::awaitable<void> schema_watch::watch()
+{
+    asio::steady_timer timer(context_);
+    auto next = std::chrono::steady_clock::now();
+    for (;;) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= next || shared_.shapes_wanted.load()) {
+            shared_.shapes_wanted.store(false);
+            if (now >= next) resolve_again();
+            next = now + reread_interval;
+            if (!co_await read_shapes()) {
+                shared_.shapes_wanted.store(true);
+                co_await sleep_for(timer, failure_pause);
+            }
+        }
+        co_await sleep_for(timer, poll_interval);
+    }
+}
+
+asio::awaitable<std::shared_ptr<cql_connection>> schema_watch::open()
+{
+    cql_login login;
+    login.to = shared_.options.source;
+    login.tls = shared_.source_tls;
+    const auto who = shared_.source_login();
+    login.to.username = who.username;
+    login.to.password = who.password;
+    cql_failure why;
+    for (const auto& address : shared_.source_addresses()) {
+        auto connection =
+            co_await cql_connection::open(context_.get_executor(), address, login, why);
+        if (connection) co_return connection;
+    }
+    shared_.log_limited(
+        log_level::warning, "the source's schema is not known yet: " + why.describe()
+    );
+    co_return nullptr;
+}
+
+asio::awaitable<bool> schema_watch::read_shapes()
+{
+    auto connection = co_await open();
+    if (!connection) co_return false;
+    auto shapes = std::make_shared<replication::table_shapes>();
+    const bool complete = co_await read_columns(connection, *shapes);
+    connection->close(make_error_code(errc::shutdown));
+    if (complete) shared_.set_shapes(std::move(shapes));
+    co_return complete;
+}
+
+asio::awaitable<bool> schema_watch::read_columns(
+    std::shared_ptr<cql_connection> connection, replication::table_shapes& shapes
+)
+{
+    byte_buffer paging_state;
+    for (;;) {
+        protocol::write_parameters parameters;
+        parameters.consistency = protocol::consistency::one;
+        parameters.page_size = 5000;
+        if (!paging_state.empty()) parameters.paging_state = paging_state.view();
+        byte_buffer body;
+        protocol::append_query_body(
+            body,
+            connection->version(),
+            "SELECT keyspace_name, table_name, column_name, kind, position, type "
+            "FROM system_schema.columns",
+            parameters
+        );
+        cql_failure why;
+        auto reply = co_await ask(
+            connection, protocol::opcode::query, std::move(body), request_limit, why
+        );
+        if (!reply) {
+            shared_.log_limited(
+                log_level::warning, "the source's schema cannot be read: " + why.describe()
+            );
+            co_return false;
+        }
+        const auto rows = protocol::parse_rows(reply->message.view());
+        if (!rows || rows->metadata().column_count != 6) co_return false;
+        for (const auto row : *rows) add_column(shapes, row);
+        const auto& more = rows->metadata().paging_state;
+        if (!more) co_return true;
+        byte_buffer next;
+        next.append(*more);
+        paging_state = std::move(next);
+    }
+}
+
+}  // namespace dualwrite::engine

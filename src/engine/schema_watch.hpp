@@ -1,0 +1,39 @@
+#pragma once
+
+#include "proxy_shared.hpp"
+
+#include <dualwrite/engine/asio_coroutines.hpp>
+
+#include <asio/io_context.hpp>
+
+#include <thread>
+
+namespace dualwrite::engine {
+
+class cql_connection;
+
+// The proxy's slow work, on a thread of its own: reads which tables the source has, when somebody
+// asks and now and then, and looks up the addresses of both sides again.
+class schema_watch {
+public:
+    explicit schema_watch(proxy_shared& shared);
+    ~schema_watch();
+    schema_watch(const schema_watch&) = delete;
+
+private:
+    asio::awaitable<void> watch();
+    asio::awaitable<bool> read_shapes();
+    asio::awaitable<bool>
+    read_columns(std::shared_ptr<cql_connection> connection, replication::table_shapes& shapes);
+    asio::awaitable<std::shared_ptr<cql_connection>> open();
+    void resolve_again();
+
+    proxy_shared& shared_;
+    asio::io_context context_{1};
+    std::thread thread_;
+};
+
+// Both sides' addresses, looked up now. False: `why` says which name is not known.
+bool resolve_both(proxy_shared& shared, std::string& why);
+
+}  // namespace dualwrite::engine

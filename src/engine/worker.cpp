@@ -1,0 +1,268 @@
+#include "worker.hpp"
+
+#include "client_session.hpp"
+
+#include <cerrno>
+
+#include <sys/socket.h>
+
+namespace dualwrite::engine {
+
+namespace {
+
+constexpr std::int64_t tick_ms = 50;
+// Answers that can be held at a time; those beyond go to the client at once.
+constexpr std::size_t held_max = 16 * 1024;
+// The clock's mark in the spool runs ahead by this, so that it is written once a second at most.
+constexpr std::int64_t clock_margin_us = 2'000'000;
+
+}  // namespace
+
+worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd listener)
+    : shared_(shared), listener_(std::move(listener)),
+      source_(loop_, shared, true, 1, [] {}),
+      target_(loop_, shared, false, shared.options.target_connections, [] {})
+{
+    const bool holds = shared.options.wait || shared.options.durable == durability::fsync;
+    if (holds) held_.resize(held_max);
+    if (shared.options.durable == durability::fsync)
+        log->on_durable([this] { loop_.post([this] { release_due(); }); });
+    delivery_observer* observer = holds ? this : nullptr;
+    live_ = std::make_unique<delivery>(
+        delivery_tools{loop_, shared_, counters_, registry_, source_, target_},
+        std::move(log),
+        observer
+    );
+}
+
+worker::~worker()
+{
+    join();
+}
+
+void worker::adopt(std::unique_ptr<spool_log> left)
+{
+    left_.push_back(std::make_unique<delivery>(
+        delivery_tools{loop_, shared_, counters_, registry_, source_, target_},
+        std::move(left),
+        nullptr
+    ));
+}
+
+void worker::start()
+{
+    thread_ = std::thread([this] { run(); });
+}
+
+void worker::join()
+{
+    if (thread_.joinable()) thread_.join();
+}
+
+void worker::stop()
+{
+    loop_.stop();
+}
+
+void worker::begin_drain()
+{
+    loop_.post([this] {
+        if (listener_) loop_.remove(listener_.get(), *this);
+        listener_.reset();
+        // Ending sessions leave the map while it is walked.
+        std::vector<std::shared_ptr<client_session>> all;
+        for (const auto& [id, session] : sessions_) all.push_back(session);
+        for (const auto& session : all) session->begin_drain();
+        update_counters();
+        counters_.draining.set(1);
+    });
+}
+
+void worker::run()
+{
+    loop_.set_commit([this] { return commit(); });
+    loop_.add(listener_.get(), *this, EPOLLIN);
+    tick();
+    loop_.run();
+    for (auto& [id, session] : sessions_) session->abandon();
+    sessions_.clear();
+    source_.close();
+    target_.close();
+    // What was settled and delivered in the last turn is worth a record.
+    live_->log().sync_done(loop_.steady_ms() + 1000);
+    (void)live_->log().commit();
+    for (auto& left : left_) {
+        left->log().sync_done(loop_.steady_ms() + 1000);
+        (void)left->log().commit();
+    }
+    update_counters();
+}
+
+void worker::on_io(std::uint32_t)
+{
+    // A few per turn: with SO_REUSEPORT the other loops have queues of their own.
+    for (int i = 0; i < 16; ++i) {
+        unique_fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!client) {
+            if (errno == EMFILE || errno == ENFILE)
+                shared_.log_limited(
+                    log_level::error,
+                    "a client was not accepted: too many open files (raise ulimit -n)"
+                );
+            return;
+        }
+        tune(client.get());
+        const auto id = next_session_++;
+        auto session = std::make_shared<client_session>(*this, id);
+        sessions_.emplace(id, session);
+        counters_.clients_total.add();
+        session->start(std::move(client));
+    }
+}
+
+void worker::session_ended(client_session& session)
+{
+    const auto found = sessions_.find(session.id());
+    if (found == sessions_.end()) return;
+    loop_.destroy_later(std::move(found->second));
+    sessions_.erase(found);
+}
+
+std::uint32_t worker::log_id(const replication::statement& statement)
+{
+    if (statement.id >= log_ids_.size()) log_ids_.resize(statement.id + 1);
+    auto& known = log_ids_[statement.id];
+    // The text says its keyspace itself, so that none goes with it.
+    if (known == 0) known = log().intern({}, statement.target_text) + 1;
+    return known - 1;
+}
+
+// The end of a turn: first the spool, then whatever the turn has to send.
+bool worker::commit()
+{
+    const auto high_water = shared_.clock.high_water();
+    if (high_water > clock_recorded_us_) {
+        clock_recorded_us_ = high_water + clock_margin_us;
+        log().set_clock(clock_recorded_us_);
+    }
+    if (!log().commit()) {
+        shared_.fail("the spool cannot be written: " + log().why());
+        return false;
+    }
+    for (auto& left : left_) left->pump();
+    live_->pump();
+    source_.flush();
+    target_.flush();
+    return !shared_.failed.load(std::memory_order_relaxed);
+}
+
+void worker::tick()
+{
+    loop_.start_timer(tick_ms, [this] { tick(); });
+    if (shared_.shapes_version() != shapes_version_) refresh_shapes();
+    bool wants_source = live_->wants_source();
+    live_->log().sync_done(loop_.steady_ms());
+    for (auto& left : left_) {
+        wants_source |= left->wants_source();
+        left->log().sync_done(loop_.steady_ms());
+        if (!left->log().commit())
+            shared_.fail("the spool cannot be written: " + left->log().why());
+        if (!left->exhausted()) continue;
+        left->log().close_finished();
+        left.reset();
+        shared_.left_logs.fetch_sub(1);
+    }
+    std::erase(left_, nullptr);
+    source_.set_wanted(wants_source);
+    source_.tick();
+    target_.tick();
+    release_due();
+    update_counters();
+}
+
+void worker::refresh_shapes()
+{
+    shapes_version_ = shared_.shapes_version();
+    registry_.set_shapes(shared_.shapes());
+}
+
+void worker::update_counters()
+{
+    std::uint64_t backlog = live_->backlog();
+    std::int64_t oldest = live_->oldest_accepted_ms();
+    for (const auto& left : left_) {
+        backlog += left->backlog();
+        const auto its = left->oldest_accepted_ms();
+        if (its != 0 && (oldest == 0 || its < oldest)) oldest = its;
+    }
+    counters_.backlog.set(backlog);
+    counters_.oldest_ms.set(static_cast<std::uint64_t>(oldest));
+    counters_.clients.set(sessions_.size());
+    counters_.target_connections.set(target_.ready_count());
+}
+
+bool worker::must_hold(std::uint64_t lsn) const noexcept
+{
+    if (held_.empty()) return false;
+    if (shared_.options.durable == durability::fsync && lsn > live_->log().durable_lsn()) return true;
+    // A target that is down or far behind is not waited for: it would only slow the client.
+    return shared_.options.wait && !waiting_suspended_ && target_.any_ready();
+}
+
+held_answer& worker::slot_of(std::uint64_t lsn) noexcept
+{
+    return held_[lsn & (held_.size() - 1)];
+}
+
+void worker::hold(std::uint64_t lsn, client_session& session, bytes_view envelope)
+{
+    auto& slot = slot_of(lsn);
+    if (slot.lsn != 0) release(slot);
+    slot.lsn = lsn;
+    slot.session = session.id();
+    slot.wants_target = shared_.options.wait && !waiting_suspended_ && target_.any_ready();
+    slot.deadline_ms = loop_.steady_ms() + shared_.options.wait_limit_ms;
+    slot.envelope.clear();
+    slot.envelope.append(envelope);
+    held_in_order_.push(lsn);
+}
+
+void worker::release(held_answer& held)
+{
+    held.lsn = 0;
+    const auto found = sessions_.find(held.session);
+    if (found != sessions_.end()) found->second->send_held(held.envelope.view());
+}
+
+void worker::on_delivered(std::uint64_t lsn)
+{
+    auto& slot = slot_of(lsn);
+    if (slot.lsn != lsn) return;
+    slot.wants_target = false;
+    if (lsn <= live_->log().durable_lsn()) release(slot);
+}
+
+// Oldest first. What waits for the disk waits as long as it takes: a failed sync ends the proxy.
+void worker::release_due()
+{
+    if (held_.empty()) return;
+    const auto durable = live_->log().durable_lsn();
+    while (!held_in_order_.empty()) {
+        const auto lsn = held_in_order_.front();
+        auto& slot = slot_of(lsn);
+        if (slot.lsn == lsn) {
+            const bool overdue = loop_.steady_ms() >= slot.deadline_ms;
+            if (slot.wants_target && overdue) {
+                slot.wants_target = false;
+                waiting_suspended_ = true;
+                counters_.waits_given_up.add();
+            }
+            if (slot.wants_target || lsn > durable) break;
+            release(slot);
+        }
+        held_in_order_.pop();
+    }
+    if (waiting_suspended_ && live_->backlog() == 0) waiting_suspended_ = false;
+}
+
+}  // namespace dualwrite::engine

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "delivery.hpp"
+#include "link_pool.hpp"
+#include "proxy_shared.hpp"
+
+#include <dualwrite/base/ring.hpp>
+#include <dualwrite/engine/loop.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace dualwrite::engine {
+
+class client_session;
+
+// An answer of the source that the client does not get yet.
+struct held_answer {
+    std::uint64_t lsn{0};  // 0: free
+    std::uint64_t session{0};
+    std::int64_t deadline_ms{0};
+    bool wants_target{false};
+    byte_buffer envelope;  // keeps its memory
+};
+
+// One event loop with all that lives on it: clients, their source connections, a log of the spool,
+// the replicator's connections. Loops share nothing on the path of a request.
+class worker final : private io_handler, private delivery_observer {
+public:
+    worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd listener);
+    ~worker();
+
+    // A log of an earlier run, to be delivered by this loop. Before start().
+    void adopt(std::unique_ptr<spool_log> left);
+    void start();
+    // Any thread.
+    void begin_drain();
+    void stop();
+    void join();
+
+    proxy_counters& counters() noexcept { return counters_; }
+
+    // Of the loop's thread, for its sessions.
+    loop& on() noexcept { return loop_; }
+    proxy_shared& shared() noexcept { return shared_; }
+    replication::statement_registry& registry() noexcept { return registry_; }
+    delivery& live() noexcept { return *live_; }
+    spool_log& log() noexcept { return live_->log(); }
+    // The log's id of a statement.
+    std::uint32_t log_id(const replication::statement& statement);
+
+    // True if the answer to this write has to wait, for the target or for the disk.
+    bool must_hold(std::uint64_t lsn) const noexcept;
+    // Keeps the answer until then.
+    void hold(std::uint64_t lsn, client_session& session, bytes_view envelope);
+    void session_ended(client_session& session);
+
+private:
+    void run();
+    void on_io(std::uint32_t events) override;
+    void on_delivered(std::uint64_t lsn) override;
+    bool commit();
+    void tick();
+    void update_counters();
+    void refresh_shapes();
+    void release_due();
+    void release(held_answer& held);
+    held_answer& slot_of(std::uint64_t lsn) noexcept;
+
+    proxy_shared& shared_;
+    loop loop_;
+    unique_fd listener_;
+    replication::statement_registry registry_;
+    std::vector<std::uint32_t> log_ids_;  // by registry id, plus 1; 0: not interned
+    std::uint64_t shapes_version_{0};
+    proxy_counters counters_;
+    link_pool source_;
+    link_pool target_;
+    std::unique_ptr<delivery> live_;
+    std::vector<std::unique_ptr<delivery>> left_;
+
+    std::unordered_map<std::uint64_t, std::shared_ptr<client_session>> sessions_;
+    std::uint64_t next_session_{1};
+
+    std::vector<held_answer> held_;      // by the low bits of the lsn
+    ring<std::uint64_t> held_in_order_;  // lsns, oldest first; some are gone already
+    bool waiting_suspended_{false};      // the target is too slow to be waited for
+    std::int64_t clock_recorded_us_{0};
+    std::thread thread_;
+};
+
+}  // namespace dualwrite::engine
