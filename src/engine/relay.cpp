@@ -117,15 +117,15 @@ void relay::take_payload(bytes_view segment, bytes_view payload)
 void relay::forward_pieces()
 {
     encoded_.clear();
-    byte_buffer payload;
+    payload_.clear();
     for (const auto piece : pieces_) {
-        if (!payload.empty() && payload.size() + piece.size() > segment_payload_max) {
-            protocol::append_as_segments(encoded_, payload.view(), lz4_);
-            payload.clear();
+        if (!payload_.empty() && payload_.size() + piece.size() > segment_payload_max) {
+            protocol::append_as_segments(encoded_, payload_.view(), lz4_);
+            payload_.clear();
         }
-        payload.append(piece);
+        payload_.append(piece);
     }
-    if (!payload.empty()) protocol::append_as_segments(encoded_, payload.view(), lz4_);
+    if (!payload_.empty()) protocol::append_as_segments(encoded_, payload_.view(), lz4_);
     out_.send_copy(encoded_.view());
 }
 

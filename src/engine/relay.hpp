@@ -71,6 +71,7 @@ private:
     std::size_t stream_left_{0};      // bytes of an envelope that is passed on unseen
     std::vector<bytes_view> pieces_;  // of the segment in work
     byte_buffer scratch_;             // a decompressed payload
+    byte_buffer payload_;             // of a segment that is made anew
     byte_buffer encoded_;
     byte_buffer large_;               // an envelope that is spread over segments
     byte_buffer large_segments_;      // and those segments
