@@ -29,7 +29,7 @@ TEST_SUITE("protocol/sasl")
     )
     {
         const auto in = bytes({'i', 0, 'u', 0, 'p', 0, 'q'});
-    const auto token = parse_plain_token(in);
+        const auto token = parse_plain_token(in);
         REQUIRE(token.has_value());
         CHECK(token->authorization_id == "i");
         CHECK(token->username == "u");
