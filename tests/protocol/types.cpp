@@ -34,9 +34,10 @@ std::optional<cql_type> resolve(std::string_view name)
 // A type inside `depth` - 1 lists.
 byte_vector nested_lists(int depth)
 {
-    byte_vector out;
-    for (int i = 1; i < depth; ++i) out = out + bytes({0, 0x20});
-    return out + bytes({0, 9});
+    byte_buffer out;
+    for (int i = 1; i < depth; ++i) append_short(out, 0x20);
+    append_short(out, 0x09);
+    return copy(out.view());
 }
 
 }  // namespace
