@@ -260,7 +260,7 @@ class Tutorial:
             ("writes acknowledged", f"{counters['acknowledged']:,} in {counters['requests']:,} "
                                     f"requests; {counters['retried']:,} tried again by the "
                                     f"application when the proxy was killed"),
-            ("not at the target", f"{self.status['backlog_writes']:,}"),
+            ("not at the target", f"{self.status['backlog']:,}"),
             ("largest lag", f"{self.lag_max_ms / 1000:.1f} s, {self.backlog_max:,} writes"),
             ("rows copied", f"{self.copied['rows']:,} at "
                             f"{self.copied['rows'] / max(self.copied['elapsed_s'], 0.001):,.0f} "
@@ -312,8 +312,8 @@ class Tutorial:
         while True:
             try:
                 status = self.proxy.status()
-                self.backlog_max = max(self.backlog_max, status["backlog_writes"])
-                self.lag_max_ms = max(self.lag_max_ms, status["backlog_age_ms"])
+                self.backlog_max = max(self.backlog_max, status["backlog"])
+                self.lag_max_ms = max(self.lag_max_ms, status["oldest_age_ms"])
             except (OSError, ValueError, KeyError):
                 pass  # the proxy is down, as the tutorial wants it
             time.sleep(0.2)

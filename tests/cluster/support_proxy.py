@@ -141,7 +141,7 @@ class Proxy:
 
     def backlog(self) -> int:
         """Writes that clients were answered and the target does not have yet."""
-        return self.status()["backlog_writes"]
+        return self.status()["backlog"]
 
     def wait_drained(self, timeout_s: float = 60) -> None:
         """Until the target has everything."""

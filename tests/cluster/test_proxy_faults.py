@@ -96,19 +96,37 @@ class Target(FaultTest):
             found = target.execute(f"SELECT n FROM {self.keyspace}.t WHERE k = {number}").one()
             self.assertEqual(found, (number,))
 
-    def test_errors_of_the_target_do_not_reach_the_client_and_heal(self):
+    def test_a_table_that_the_target_gets_late_has_every_write(self):
         self.target.query(f"DROP TABLE {self.keyspace}.t")
-        proxy = self.proxy("--wait", "true", "--wait-limit", "200ms").start()
+        proxy = self.proxy("--wait", "true", "--wait-limit", "50ms").start()
         session = self.connect(proxy.address, proxy.port)
-        statement = session.prepare(f"INSERT INTO {self.keyspace}.t (k, v, n) VALUES (?, ?, ?)")
-        for number in range(50):
-            result = session.execute_async(statement, (number, "v", number))
-            result.result()
-            self.assertIsNone(result.warnings)
-        eventually(lambda: f"{self.keyspace}.t" in proxy.get("/status.json"))
+        self.write_without_warning(session, range(50))
+        self.assertGreater(proxy.backlog(), 0)
         self.target.query(f"CREATE TABLE {self.keyspace}.t (k int PRIMARY KEY, v text, n bigint)")
         proxy.wait_drained()
         self.assert_equal_sides(50)
+
+    def test_what_the_target_refuses_for_good_is_counted_by_table_and_reason(self):
+        self.target.query(f"ALTER TABLE {self.keyspace}.t DROP n")
+        proxy = self.proxy("--wait", "true", "--wait-limit", "50ms").start()
+        session = self.connect(proxy.address, proxy.port)
+        self.write_without_warning(session, range(20))
+        self.both(f"CREATE TABLE {self.keyspace}.other (k int PRIMARY KEY)")
+        session.execute(f"INSERT INTO {self.keyspace}.other (k) VALUES (1)")
+        proxy.wait_drained()
+        counted = {one["table"]: one for one in proxy.status()["not_replicated"]}
+        self.assertEqual(counted[f"{self.keyspace}.t"]["count"], 20)
+        self.assertTrue(counted[f"{self.keyspace}.t"]["reason"])
+        self.assertIn(f"{self.keyspace}.t", proxy.log(), "the log names the table")
+        [[count]] = self.target.query(f"SELECT count(*) FROM {self.keyspace}.other")
+        self.assertEqual(int.from_bytes(count, "big"), 1, "other writes go on")
+
+    def write_without_warning(self, session, numbers) -> None:
+        statement = session.prepare(f"INSERT INTO {self.keyspace}.t (k, v, n) VALUES (?, ?, ?)")
+        for number in numbers:
+            result = session.execute_async(statement, (number, "v", number))
+            result.result()
+            self.assertIsNone(result.warnings)
 
 
 class Source(FaultTest):
