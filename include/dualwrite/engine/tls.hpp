@@ -4,21 +4,65 @@
 #include <dualwrite/engine/endpoint.hpp>
 #include <dualwrite/engine/transport.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace dualwrite::engine {
 
-// TLS towards one cluster: authorities, verification, and the sessions kept for resumption.
-// Thread-safe: loops and jobs share one.
-class tls_client {
-public:
-    virtual ~tls_client() = default;
-    // A session over a connected socket that the transport owns. Blocking or not as the socket is.
-    virtual std::unique_ptr<tls_session> session(int fd) = 0;
+struct tls_client_options {
+    tls_verify verify{tls_verify::full};
+    std::string ca_file;           // PEM; empty: the system's authorities
+    std::string certificate_file;  // PEM chain, shown to a server that asks; empty: none
+    std::string key_file;          // PEM, of certificate_file
+    std::string key_password;      // empty: the key is not encrypted
+    std::string side;              // "source" or "target": error texts then name its flags
 };
 
-// `why` says what is wrong and which flag mends it.
-result<std::shared_ptr<tls_client>> make_tls_client(const endpoint& to, std::string& why);
+// What `to` says about TLS.
+tls_client_options tls_options_of(const endpoint& to, std::string_view side);
 
-}
+// TLS 1.2 or newer towards servers: authorities, own certificate, sessions kept for resumption.
+// A session is offered again only to the same address under the same expected name.
+//
+// Threads: any. Loops and jobs share one; a session belongs to one thread at a time.
+class tls_client_context {
+public:
+    virtual ~tls_client_context() = default;
+
+    // On failure `why` says what is wrong and which flag mends it.
+    static result<std::shared_ptr<tls_client_context>>
+    create(const tls_client_options& options, std::string& why);
+
+    // A session over the connected socket `fd`, which stays the caller's and outlives the session.
+    // `server_name`, a host name or an IP address, is what the certificate must name under
+    // tls_verify::full. The session keeps what it needs of this context alive.
+    virtual std::unique_ptr<tls_session> connect(int fd, const std::string& server_name) = 0;
+};
+
+struct tls_server_options {
+    std::string certificate_file;  // PEM: the certificate, then its intermediates
+    std::string key_file;          // PEM
+    std::string key_password;      // empty: the key is not encrypted
+    std::string client_ca_file;    // PEM; not empty: clients must show a certificate of it
+};
+
+// TLS 1.2 or newer towards clients. Reconnecting clients resume, by ticket or by session id.
+//
+// Threads: any, as above.
+class tls_server_context {
+public:
+    virtual ~tls_server_context() = default;
+
+    static result<std::shared_ptr<tls_server_context>>
+    create(const tls_server_options& options, std::string& why);
+
+    virtual std::unique_ptr<tls_session> accept(int fd) = 0;
+
+    // Handshakes that ended well, and those of them that resumed a session.
+    virtual std::uint64_t handshakes() const noexcept = 0;
+    virtual std::uint64_t resumptions() const noexcept = 0;
+};
+
+}  // namespace dualwrite::engine

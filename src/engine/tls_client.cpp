@@ -1,0 +1,259 @@
+#include <dualwrite/engine/tls.hpp>
+
+#include <array>
+#include <map>
+#include <vector>
+
+#include "tls_names.hpp"
+#include "tls_session.hpp"
+
+namespace dualwrite::engine {
+
+namespace {
+
+// What a server is known by when a session is offered to it again: a ticket is of no use elsewhere,
+// and a session that was verified under one name proves nothing about another.
+std::string session_key(int fd, const std::string& server_name)
+{
+    socket_address peer;
+    peer.size = sizeof peer.storage;
+    std::string key = server_name;
+    key.push_back('\0');
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size) == 0)
+        key.append(reinterpret_cast<const char*>(&peer.storage), peer.size);
+    return key;
+}
+
+class client_context final : public tls_client_context,
+                             public std::enable_shared_from_this<client_context> {
+public:
+    explicit client_context(const tls_client_options& options) : options_(options) {}
+    result<void> open(std::string& why);
+
+    std::unique_ptr<tls_session> connect(int fd, const std::string& server_name) override;
+
+    const tls_client_options& options() const noexcept { return options_; }
+    const mbedtls_ssl_config& config() const noexcept { return *config_.get(); }
+    std::mutex& handshake_mutex() noexcept { return handshake_mutex_; }
+
+    void offer_session(mbedtls_ssl_context& ssl, const std::string& key);
+    void keep_session(const mbedtls_ssl_context& ssl, const std::string& key);
+    void forget_session(const std::string& key);
+
+private:
+    static constexpr std::size_t sessions_max = 1024;
+
+    tls_client_options options_;
+    tls_config config_;
+    tls_certificates authorities_;
+    tls_certificates certificate_;
+    tls_key key_;
+    std::mutex handshake_mutex_;
+
+    std::mutex sessions_mutex_;  // guards sessions_
+    std::map<std::string, std::unique_ptr<tls_saved_session>> sessions_;
+};
+
+class client_session final : public mbedtls_session {
+public:
+    client_session(std::shared_ptr<client_context> context, int fd, const std::string& server_name);
+
+    // Called for each certificate of the chain with what mbedTLS has against it; decides what
+    // counts.
+    void verify(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags);
+
+private:
+    void on_session() override { context_->keep_session(ssl(), key_); }
+    void on_handshake_failed() override { context_->forget_session(key_); }
+    std::mutex& handshake_mutex() noexcept override { return context_->handshake_mutex(); }
+    std::string explain(int code) const override;
+    std::string explain_certificate() const;
+    std::string flag(const char* name) const;
+
+    std::shared_ptr<client_context> context_;
+    std::string server_name_;
+    std::string key_;
+    std::vector<std::byte> address_;  // of server_name_, if it is one
+    std::uint32_t problems_{0};       // MBEDTLS_X509_BADCERT_* of the whole chain
+    std::string certificate_names_;
+};
+
+// One hook for all sessions: mbedTLS 3.6.0 does not call a session's own hook under TLS 1.3.
+int verify_hook(void*, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags)
+{
+    static_cast<client_session*>(mbedtls_session::in_handshake())
+        ->verify(*certificate, depth, *flags);
+    return 0;
+}
+
+result<void> client_context::open(std::string& why)
+{
+    DW_CHECK(tls_library_start(why));
+    DW_CHECK(tls_configure(*config_.get(), MBEDTLS_SSL_IS_CLIENT, why));
+    mbedtls_ssl_conf_verify(config_.get(), verify_hook, nullptr);
+    // Never VERIFY_NONE: it would skip the hook that decides, and TLS 1.3 has no such mode.
+    const bool any = options_.verify == tls_verify::none;
+    mbedtls_ssl_conf_authmode(
+        config_.get(), any ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_REQUIRED
+    );
+    if (!any) {
+        DW_CHECK(
+            options_.ca_file.empty()
+                ? tls_load_system_authorities(*authorities_.get(), why)
+                : tls_load_certificates(*authorities_.get(), options_.ca_file, why)
+        );
+    }
+    // Without verification an empty list: mbedTLS 3.6.0 refuses to go without one.
+    mbedtls_ssl_conf_ca_chain(config_.get(), authorities_.get(), nullptr);
+    if (!options_.certificate_file.empty()) {
+        DW_CHECK(tls_load_certificates(*certificate_.get(), options_.certificate_file, why));
+        DW_CHECK(tls_load_key(
+            *key_.get(), options_.key_file, options_.key_password, *certificate_.get(), why
+        ));
+        mbedtls_ssl_conf_own_cert(config_.get(), certificate_.get(), key_.get());
+    }
+#if MBEDTLS_VERSION_NUMBER >= 0x03060100 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        config_.get(), MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
+    );
+#endif
+    return {};
+}
+
+std::unique_ptr<tls_session> client_context::connect(int fd, const std::string& server_name)
+{
+    return std::make_unique<client_session>(shared_from_this(), fd, server_name);
+}
+
+void client_context::offer_session(mbedtls_ssl_context& ssl, const std::string& key)
+{
+    const std::lock_guard lock(sessions_mutex_);
+    const auto found = sessions_.find(key);
+    if (found == sessions_.end()) return;
+    // An expired one is refused: then the handshake is a full one, and keeps its session.
+    if (mbedtls_ssl_set_session(&ssl, found->second->get()) != 0) sessions_.erase(found);
+}
+
+void client_context::keep_session(const mbedtls_ssl_context& ssl, const std::string& key)
+{
+    auto session = std::make_unique<tls_saved_session>();
+    // Fails when there is nothing to resume; that server is then met in full each time.
+    if (mbedtls_ssl_get_session(&ssl, session->get()) != 0) return;
+    const std::lock_guard lock(sessions_mutex_);
+    if (sessions_.size() >= sessions_max) sessions_.erase(sessions_.begin());
+    sessions_[key] = std::move(session);
+}
+
+void client_context::forget_session(const std::string& key)
+{
+    const std::lock_guard lock(sessions_mutex_);
+    sessions_.erase(key);
+}
+
+client_session::client_session(
+    std::shared_ptr<client_context> context, int fd, const std::string& server_name
+)
+    : mbedtls_session(fd, context->config()), context_(std::move(context)),
+      server_name_(server_name), key_(session_key(fd, server_name)),
+      address_(ip_octets(server_name))
+{
+    // An address is no server name (RFC 6066 3); verify() matches it.
+    const auto* name = address_.empty() && !server_name_.empty() ? server_name_.c_str() : nullptr;
+    const auto code = mbedtls_ssl_set_hostname(&ssl(), name);
+    if (code != 0) refuse("\"" + server_name_ + "\" is no host name: " + tls_error_text(code));
+    context_->offer_session(ssl(), key_);
+}
+
+void client_session::verify(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags)
+{
+    const auto verify = context_->options().verify;
+    if (depth == 0) {
+        certificate_names_ = names_text(certificate);
+        const bool named = address_.empty() ? !server_name_.empty() &&
+                                                  (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) == 0
+                                            : names_address(certificate, address_);
+        flags &= ~std::uint32_t{MBEDTLS_X509_BADCERT_CN_MISMATCH};
+        if (verify == tls_verify::full && !named) flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    }
+    if (verify == tls_verify::none) flags = 0;
+    problems_ |= flags;
+}
+
+std::string client_session::flag(const char* name) const
+{
+    return "--" + context_->options().side + "-tls-" + name;
+}
+
+std::string client_session::explain_certificate() const
+{
+    const auto& options = context_->options();
+    const bool flags = !options.side.empty();
+    if ((problems_ & MBEDTLS_X509_BADCERT_EXPIRED) != 0)
+        return "the certificate of the server, or of its authority, has expired; renew it" +
+               (flags ? ", or accept any with " + flag("verify none") : "");
+    if ((problems_ & MBEDTLS_X509_BADCERT_FUTURE) != 0)
+        return "the certificate of the server, or of its authority, is not valid yet; "
+               "check the clocks";
+    if ((problems_ & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
+        return "the certificate of the server is not signed by " +
+               (options.ca_file.empty() ? "an authority that this system trusts"
+                                        : "an authority in " + options.ca_file) +
+               (flags ? "; name the right authority with " + flag("ca FILE") +
+                            ", or accept any certificate with " + flag("verify none")
+                      : "");
+    if ((problems_ & MBEDTLS_X509_BADCERT_CN_MISMATCH) != 0)
+        return "the certificate of the server is for " + certificate_names_ + ", not for " +
+               (server_name_.empty() ? "an unnamed server" : server_name_) +
+               (flags ? "; connect by a name in the certificate, or accept every name with " +
+                            flag("verify ca")
+                      : "");
+    std::array<char, 512> text{};
+    mbedtls_x509_crt_verify_info(text.data(), text.size(), " ", problems_);
+    std::string info = text.data();
+    while (!info.empty() && info.back() == '\n') info.pop_back();
+    return "the certificate of the server is refused:" + info;
+}
+
+std::string client_session::explain(int code) const
+{
+    const auto& side = context_->options().side;
+    if (problems_ != 0) return explain_certificate();
+    constexpr int alert = 0x15;
+    constexpr int handshake_record = 0x16;
+    if (first_byte() >= 0 && first_byte() != alert && first_byte() != handshake_record)
+        return "the server does not speak TLS on this port" +
+               (side.empty() ? "" : "; if that is right, pass --disable-" + side + "-tls true");
+    if (code == MBEDTLS_ERR_SSL_CONN_EOF)
+        return "the server closed the connection in the middle of it" +
+               (side.empty() ? ""
+                             : "; if it does not speak TLS, pass --disable-" + side + "-tls true");
+    if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+        return "the server refused it: it wants another protocol version, cipher, or a client "
+               "certificate";
+    return tls_error_text(code);
+}
+
+}  // namespace
+
+tls_client_options tls_options_of(const endpoint& to, std::string_view side)
+{
+    tls_client_options options;
+    options.verify = to.verify;
+    options.ca_file = to.tls_ca_file;
+    options.side = side;
+    return options;
+}
+
+result<std::shared_ptr<tls_client_context>>
+tls_client_context::create(const tls_client_options& options, std::string& why)
+{
+    auto context = std::make_shared<client_context>(options);
+    if (const auto opened = context->open(why); !opened) {
+        if (!options.side.empty() && options.verify != tls_verify::none)
+            why += "; see --" + options.side + "-tls-ca and --" + options.side + "-tls-verify";
+        return fail(opened.error());
+    }
+    return std::shared_ptr<tls_client_context>(std::move(context));
+}
+
+}  // namespace dualwrite::engine
