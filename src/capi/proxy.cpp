@@ -24,12 +24,6 @@ dw_proxy* inside(const dw_proxy* proxy) noexcept
     return const_cast<dw_proxy*>(proxy);
 }
 
-template <class Value> void read(const nlohmann::json& object, const char* name, Value& into)
-{
-    const auto found = object.find(name);
-    if (found != object.end() && found->is_number_unsigned()) into = found->get<Value>();
-}
-
 dw_proxy_progress progress_of(dw_proxy& proxy)
 {
     dw_proxy_progress progress = DW_PROXY_PROGRESS_INIT;
@@ -39,11 +33,10 @@ dw_proxy_progress progress_of(dw_proxy& proxy)
         progress.state = proxy.stopping ? DW_PROXY_DRAINING : DW_PROXY_RUNNING;
     progress.ready = proxy.engine->ready() ? 1 : 0;
     const auto status = nlohmann::json::parse(proxy.engine->status_json());
-    read(status, "clients", progress.clients);
-    const auto& backlog = status.at("backlog");
-    read(backlog, "writes", progress.backlog_writes);
-    read(backlog, "bytes", progress.backlog_bytes);
-    read(backlog, "age_ms", progress.backlog_age_ms);
+    status.at("clients").get_to(progress.clients);
+    status.at("backlog").get_to(progress.backlog_writes);
+    status.at("spool").at("size_bytes").get_to(progress.spool_bytes);
+    status.at("oldest_age_ms").get_to(progress.backlog_age_ms);
     return progress;
 }
 

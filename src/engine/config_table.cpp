@@ -86,7 +86,7 @@ constexpr auto keys = std::to_array<config_key>({
      "Key store with key and certificate."},
     {"proxy-jks-password", "", text, "TEXT", "changeit", proxy, secret | planned | documented, 0, 0,
      listening, "Its password."},
-    {"threads", "t", number, "N", "1", proxy, documented, 1, 1024, listening,
+    {"threads", "t", number, "N", "1", proxy, documented, 1, 256, listening,
      "Threads that serve clients; they share the port."},
     {"request-size-max", "", size, "SIZE", "256MiB", proxy, 0, 1024, u32_max, listening,
      "A request with a larger body closes its connection."},

@@ -29,10 +29,7 @@ dw_proxy_progress progress_of(const dw_proxy* proxy)
 
 std::string writes_text(const dw_proxy_progress& progress)
 {
-    auto text = grouped(progress.backlog_writes);
-    text += progress.backlog_writes == 1 ? " write" : " writes";
-    if (progress.backlog_bytes != 0) text += " (" + bytes_text(progress.backlog_bytes) + ")";
-    return text;
+    return grouped(progress.backlog_writes) + (progress.backlog_writes == 1 ? " write" : " writes");
 }
 
 void announce(console& out, const dw_conf* conf, const dw_proxy* proxy)
@@ -124,7 +121,8 @@ private:
         out_.log(
             DW_LOG_WARNING,
             "stopped with " + writes_text(left) + " not yet at the target. They are kept in " +
-                get(conf_, "state-dir") + "; the next start with this directory delivers them"
+                get(conf_, "state-dir") + " (" + bytes_text(left.spool_bytes) +
+                "); the next start with this directory delivers them"
         );
         return 1;
     }

@@ -72,7 +72,7 @@ TEST_SUITE("capi/calls")
         CHECK(progress.ready == 1);
         CHECK(progress.clients == 3);
         CHECK(progress.backlog_writes == 500);
-        CHECK(progress.backlog_bytes == 50'000);
+        CHECK(progress.spool_bytes == 50'000);
         CHECK(progress.backlog_age_ms == 1500);
         CHECK(dw_proxy_wait(proxy, 0, nullptr) == DW_NOT_YET);
 

@@ -122,8 +122,8 @@ TEST_SUITE("engine/config")
         CHECK(refusal(proxy, "xyz", "1") == "there is no option --xyz");
         CHECK(refusal(proxy, "keyspace", "k") == "--keyspace does not belong to this command");
         CHECK(refusal(copy, "wait", "true") == "--wait does not belong to this command");
-        CHECK(refusal(proxy, "threads", "0") == "--threads: '0' is not a number from 1 to 1024");
-        CHECK(refusal(proxy, "threads", "") == "--threads: '' is not a number from 1 to 1024");
+        CHECK(refusal(proxy, "threads", "0") == "--threads: '0' is not a number from 1 to 256");
+        CHECK(refusal(proxy, "threads", "") == "--threads: '' is not a number from 1 to 256");
         CHECK(refusal(proxy, "wait", "maybe") == "--wait: 'maybe' is not true or false");
         CHECK(refusal(proxy, "durability", "x") == "--durability: 'x' is not one of process|fsync");
         CHECK(refusal(proxy, "wait-limit", "5").find("with its unit") != std::string::npos);
@@ -207,7 +207,7 @@ TEST_SUITE("engine/config")
         CHECK_FALSE(from.load(variables({{"DUALWRITE_THREADS", "x"}}), why));
         CHECK(
             why == "environment variable DUALWRITE_THREADS: --threads: 'x' is not a number from "
-                   "1 to 1024"
+                   "1 to 256"
         );
     }
 

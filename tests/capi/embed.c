@@ -28,7 +28,7 @@ static int configuration(void)
     dw_free(value);
     EXPECT(dw_conf_set(conf, "threads", "many", &err) == DW_E_CONFIG);
     EXPECT(err.code == DW_E_CONFIG);
-    EXPECT(strcmp(err.message, "--threads: 'many' is not a number from 1 to 1024") == 0);
+    EXPECT(strcmp(err.message, "--threads: 'many' is not a number from 1 to 256") == 0);
     EXPECT(dw_conf_check(conf, &err) == DW_E_CONFIG);
     EXPECT(strcmp(err.message, "The argument 'target' is required") == 0);
     dw_conf_free(&conf);

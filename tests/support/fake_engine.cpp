@@ -116,8 +116,9 @@ public:
     std::string status_json() const override
     {
         const auto left = backlog_.load();
-        return R"({"clients":3,"backlog":{"writes":)" + std::to_string(left) + R"(,"bytes":)" +
-               std::to_string(left * 100) + R"(,"age_ms":1500}})";
+        return R"({"clients":3,"backlog":)" + std::to_string(left) +
+               R"(,"oldest_age_ms":1500,"spool":{"size_bytes":)" + std::to_string(left * 100) +
+               "}}";
     }
     std::string metrics_text() const override { return "fake_metric 1\n"; }
     bool ready() const override { return true; }

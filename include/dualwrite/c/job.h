@@ -78,7 +78,8 @@ typedef struct dw_job_progress {
 } dw_job_progress;
 /* clang-format off */
 #define DW_JOB_PROGRESS_INIT \
-    { (uint32_t)sizeof(dw_job_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, -1.0, { 0 } }
+    { (uint32_t)sizeof(dw_job_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, \
+      -1.0, { 0 } }
 /* clang-format on */
 
 /* A snapshot, also after the end. Threads: any. */

@@ -70,8 +70,8 @@ typedef struct dw_proxy_progress {
     uint32_t ready;          /* 1: the source answers */
     uint32_t clients;        /* connections from clients */
     uint64_t backlog_writes; /* accepted from clients, not yet known to be at the target */
-    uint64_t backlog_bytes;  /* of those in the spool */
-    uint64_t backlog_age_ms; /* of the oldest of those; 0 if there is none */
+    uint64_t spool_bytes;    /* on disk; what is delivered is removed a little later */
+    uint64_t backlog_age_ms; /* of the oldest of the writes in delivery; 0 if there is none */
 } dw_proxy_progress;
 /* clang-format off */
 #define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0 }

@@ -1,0 +1,205 @@
+"""Proxies and jobs: what runs on threads of the library."""
+
+import atexit
+import json
+import weakref
+from typing import NamedTuple
+
+from . import _dualwrite
+from ._errors import CancelledError, InvalidArgumentError, JobFailedError, TimedOutError
+from ._options import configure
+
+# What runs when the interpreter ends: its threads must not call into a dying interpreter.
+_running = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all():
+    for one in list(_running):
+        one.close()
+
+
+class ProxyProgress(NamedTuple):
+    """A snapshot of a proxy; `state` is "running", "draining" or "stopped"."""
+
+    state: str
+    ready: bool
+    clients: int
+    backlog_writes: int
+    spool_bytes: int
+    backlog_age_ms: int
+
+
+class Proxy:
+    """Relays CQL clients to `source` and sends each of their writes to `target` as well.
+
+    As a context manager it starts on entry, and on exit stops as stop() does.
+    """
+
+    def __init__(self, source, target, *, log=None, use_environment=False, **options):
+        self._options = {"source": source, "target": target, **options}
+        self._conf = configure("proxy", self._options, log, use_environment)
+        self._conf.check()
+        self._handle = None
+
+    def start(self):
+        """Listens and serves. Returns the proxy."""
+        if self._handle is None:
+            self._handle = _dualwrite.Proxy(self._conf)
+            _running.add(self)
+        return self
+
+    def stop(self, drain_limit=None):
+        """Lets clients go, delivers what waits for at most `drain_limit` seconds (default: the
+        option drain_limit), and stops. True: every acknowledged write is at the target; False:
+        some are left in the spool for the next start."""
+        handle = self._started()
+        handle.stop(None if drain_limit is None else round(drain_limit * 1000))
+        handle.wait(None)
+        return self.progress().backlog_writes == 0
+
+    def wait(self, timeout=None):
+        """Waits until it has stopped; False after `timeout` seconds. Raises why it stopped by
+        itself, if it did."""
+        return self._started().wait(timeout)
+
+    def close(self):
+        """Stops without delivering; what is not delivered stays in the spool. May be repeated."""
+        if self._handle is not None:
+            self._handle.close()
+            _running.discard(self)
+
+    def progress(self):
+        state, *rest = self._started().progress()
+        return ProxyProgress(("running", "draining", "stopped")[state], *rest)
+
+    def status(self):
+        """The status as the metrics port serves it under /status.json."""
+        return json.loads(self._started().status_json())
+
+    def metrics(self):
+        """The metrics in Prometheus' text format."""
+        return self._started().metrics_text()
+
+    @property
+    def port(self):
+        """The port that it listens on."""
+        return self._started().port
+
+    @property
+    def metrics_port(self):
+        """The port of metrics and status, 0 if there is none."""
+        return self._started().metrics_port
+
+    def _started(self):
+        if self._handle is None:
+            raise InvalidArgumentError("the proxy was not started", -1)
+        return self._handle
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        try:
+            self.stop()
+        finally:
+            self.close()
+
+
+_JOB_STATES = ("running", "succeeded", "different", "failed", "cancelled")
+
+
+class JobProgress(NamedTuple):
+    """A snapshot of a job; `state` is "running", "succeeded", "different", "failed" or
+    "cancelled". Counters only grow."""
+
+    state: str
+    table: str
+    ranges_total: int
+    ranges_done: int
+    ranges_failed: int
+    ranges_skipped: int
+    rows: int
+    rows_estimated: int
+    cells: int
+    bytes: int
+    retries: int
+    missing: int
+    extra: int
+    differing: int
+    rechecked: int
+    elapsed_s: float
+    done_fraction: float
+    rows_per_s: float
+    eta_s: "float | None"
+
+
+class Job:
+    """A copy or a validation that runs. As a context manager it is closed on exit."""
+
+    def __init__(self, handle):
+        self._handle = handle
+        _running.add(self)
+
+    def progress(self):
+        state, *rest = self._handle.progress()
+        return JobProgress(_JOB_STATES[state], *rest)
+
+    def wait(self, timeout=None):
+        """Waits until it has ended, however; False after `timeout` seconds."""
+        return self._handle.wait(timeout)
+
+    def result(self, timeout=None):
+        """Waits and returns report(). Raises JobFailedError if the job could not be completed,
+        CancelledError if it was cancelled, TimedOutError after `timeout` seconds. Differences are
+        a result: see report() or progress().state."""
+        if not self.wait(timeout):
+            raise TimedOutError(f"the job has not ended within {timeout} s", -11)
+        state = self.progress().state
+        if state == "failed":
+            raise JobFailedError(self.error() or "the job failed", -12)
+        if state == "cancelled":
+            raise CancelledError("the job was cancelled", -7)
+        return self.report()
+
+    def cancel(self):
+        """Asks it to end soon. What is done stays done: the same call continues."""
+        self._handle.cancel()
+
+    def report(self):
+        """The report so far."""
+        return json.loads(self._handle.report_json())
+
+    def error(self):
+        """Why it failed, empty if it did not."""
+        return self._handle.error()
+
+    def close(self):
+        """Cancels it and releases what it has. May be repeated."""
+        self._handle.close()
+        _running.discard(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _start_job(command, source, target, keyspace, tables, log, use_environment, options):
+    options = {"source": source, "target": target, "keyspace": keyspace, **options}
+    if tables:
+        options["table"] = [tables] if isinstance(tables, str) else list(tables)
+    conf = configure(command, options, log, use_environment)
+    conf.check()
+    return Job(_dualwrite.Job(conf, command == "copy"))
+
+
+def copy(source, target, keyspace, *, tables=(), log=None, use_environment=False, **options):
+    """Starts to copy a keyspace, or some of its tables, with write times and expiry."""
+    return _start_job("copy", source, target, keyspace, tables, log, use_environment, options)
+
+
+def validate(source, target, keyspace, *, tables=(), log=None, use_environment=False, **options):
+    """Starts to compare a keyspace, or some of its tables, on both sides."""
+    return _start_job("validate", source, target, keyspace, tables, log, use_environment, options)
