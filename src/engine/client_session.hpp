@@ -44,6 +44,8 @@ private:
             auth,
             prepare,       // number: registry id
             use,
+            options,
+            addresses,     // a result that tells addresses; number: registry id + 1 or 0
             write,         // number: lsn
             conditional,   // the same, a lightweight transaction
             schema,        // the same, DDL
@@ -193,6 +195,18 @@ private:
     void started(const protocol::envelope_header& h);
     // The message of an answer, decompressed if need be; empty if it cannot be read.
     bytes_view message_of(const protocol::envelope_header& h, bytes_view envelope);
+
+    // What clients see in place of the source's words: client_session_views.cpp
+    bytes_view changed_rows(
+        const protocol::envelope_header& h, bytes_view envelope, std::uint64_t statement
+    );
+    bytes_view changed_event(const protocol::envelope_header& h, bytes_view envelope);
+    bytes_view changed_supported(const protocol::envelope_header& h, bytes_view envelope);
+    bytes_view with_message(
+        const protocol::envelope_header& h, bytes_view envelope, bytes_view old, bytes_view message
+    );
+    bool is_refused_version(const protocol::envelope_header& h) const;
+    bytes_view refuse_version(const protocol::envelope_header& h);
     pending take_pending(std::int16_t stream) noexcept;
     static bool is_write(const pending& p) noexcept
     {

@@ -90,6 +90,7 @@ void client_session::refuse_request(std::error_code error, bytes_view head)
 
 bytes_view client_session::take_request(const envelope_header& h, bytes_view envelope)
 {
+    if (is_refused_version(h)) return refuse_version(h);
     if (version_ == 0) version_ = h.version;
     const bool broken = h.response || h.stream < 0 || h.version != version_ ||
                         !protocol::is_request(h.op) || (started_ && h.op == opcode::startup);
@@ -125,6 +126,8 @@ bytes_view client_session::take_request(const envelope_header& h, bytes_view env
         return take_startup(h, envelope);
     case opcode::auth_response:
         return take_auth(h, envelope, body);
+    case opcode::options:
+        return forward(h, envelope, {pending::kind::options});
     default:
         return forward(h, envelope, {});
     }
@@ -164,7 +167,12 @@ client_session::take_prepare(const envelope_header& h, bytes_view envelope, byte
 bytes_view
 client_session::take_query(const envelope_header& h, bytes_view envelope, bytes_view body)
 {
-    if (policy::is_read_quick(query_text(h.flags, body))) return forward(h, envelope, {});
+    const auto text = query_text(h.flags, body);
+    if (policy::is_read_quick(text)) {
+        const bool addresses = policy::may_tell_addresses(text) &&
+                               policy::tells_addresses(policy::classify(text));
+        return forward(h, envelope, {addresses ? pending::kind::addresses : pending::kind::none});
+    }
     const auto query = protocol::parse_query(body, version_, h.flags);
     if (!query) return answer_error(h, error_code::protocol_error, "dualwrite: malformed QUERY");
     const auto keyspace = query->parameters.keyspace.value_or(keyspace_);
@@ -175,7 +183,7 @@ client_session::take_query(const envelope_header& h, bytes_view envelope, bytes_
             request, worker_.registry().intern(keyspace, query->text), query->parameters, false
         );
     const auto statement =
-        replication::make_statement(keyspace, query->text, worker_.registry().shapes());
+        worker_.registry().make(keyspace, query->text);
     if (statement.facts.kind == policy::statement_kind::use)
         return forward(h, envelope, {pending::kind::use});
     return take_write(request, statement, query->parameters, false);
@@ -201,6 +209,8 @@ client_session::take_execute(const envelope_header& h, bytes_view envelope, byte
     if (id.empty()) return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");
     const auto* statement = find_prepared(id);
     if (statement == nullptr) return answer_unprepared(h, id);
+    if (statement->tells_addresses)
+        return forward(h, envelope, {pending::kind::addresses, false, statement->id + 1});
     if (statement->is_pass()) return forward(h, envelope, {});
     const auto execute = protocol::parse_execute(body, version_, h.flags);
     if (!execute) return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");

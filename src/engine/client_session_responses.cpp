@@ -34,7 +34,7 @@ bytes_view client_session::message_of(const envelope_header& h, bytes_view envel
 // A large answer goes on as it comes if nothing in it concerns us.
 bool client_session::stream_response(const envelope_header& h)
 {
-    if (h.stream < 0) return true;
+    if (h.stream < 0) return false;
     const auto index = static_cast<std::size_t>(h.stream);
     if (index < pending_.size() && pending_[index].what != pending::kind::none) return false;
     take_pending(h.stream);
@@ -43,7 +43,7 @@ bool client_session::stream_response(const envelope_header& h)
 
 bytes_view client_session::take_response(const envelope_header& h, bytes_view envelope)
 {
-    if (h.stream < 0) return envelope;  // an event
+    if (h.stream < 0) return changed_event(h, envelope);
     const auto what = take_pending(h.stream);
     switch (what.what) {
     case pending::kind::none:
@@ -60,6 +60,12 @@ bytes_view client_session::take_response(const envelope_header& h, bytes_view en
         break;
     case pending::kind::use:
         if (h.op == opcode::result) learn_keyspace(h, envelope);
+        break;
+    case pending::kind::options:
+        if (h.op == opcode::supported) return changed_supported(h, envelope);
+        break;
+    case pending::kind::addresses:
+        if (h.op == opcode::result) return changed_rows(h, envelope, what.number);
         break;
     case pending::kind::startup:
         if (h.op == opcode::ready || h.op == opcode::authenticate) started(h);
@@ -95,6 +101,10 @@ void client_session::learn_prepared(
     if (!in.ok() || prepared_id.empty()) return;
     auto& registry = worker_.registry();
     const auto& statement = registry.by_id(static_cast<std::uint32_t>(id));
+    if (statement.tells_addresses) {
+        if (auto result = protocol::parse_prepared(message, h.version))
+            worker_.address_columns[statement.id] = std::move(result->result.columns);
+    }
     if (registry.prepared(prepared_id) == &statement) return;
     registry.set_prepared(prepared_id, statement);
     worker_.shared().remember_prepared(prepared_id, statement.keyspace, statement.text);

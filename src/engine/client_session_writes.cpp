@@ -169,15 +169,14 @@ bytes_view client_session::take_batch(const write_request& request)
     mutation_header mutation;
     mutation.kind = mutation_kind::batch;
     mutation.batch_type = static_cast<std::uint8_t>(batch->type);
-    mutation.count = static_cast<std::uint16_t>(batch->children.size());
-    if (mutation.count > 1) mutation.flags |= flags::several;
+    if (batch->children.size() > 1) mutation.flags |= flags::several;
     children_.clear();
     std::vector<std::uint32_t> ids;
     std::string table;
     replication::decision decision{plan::pass, {}};
     if (batch->type == protocol::batch_type::counter) decision = {plan::refresh, "counter"};
     bool conditional = false;
-    bool timestamps_in_text = mutation.count != 0;
+    bool timestamps_in_text = !batch->children.empty();
     for (const auto& child : batch->children) {
         std::optional<replication::statement> made;
         const replication::statement* statement = nullptr;
@@ -187,9 +186,10 @@ bytes_view client_session::take_batch(const write_request& request)
             statement = &registry.intern(keyspace, child.text);
         else
             statement = &made.emplace(
-                replication::make_statement(keyspace, child.text, registry.shapes())
+                registry.make(keyspace, child.text)
             );
         if (statement == nullptr) return answer_unprepared(h, child.id);
+        if (statement->is_pass()) continue;  // stays at the source
         if (statement->decision.what > decision.what) decision = statement->decision;
         if (table.empty()) table = statement->table;
         if (statement->has_ttl) mutation.flags |= flags::has_ttl;
@@ -203,6 +203,7 @@ bytes_view client_session::take_batch(const write_request& request)
             .values = child.values};
         if (child.prepared) ids.push_back(out.statement = worker_.log_id(*statement));
         replication::append_child(children_, out);
+        ++mutation.count;
     }
     if (decision.what == plan::pass) return forward(h, request.envelope, {});
     if (decision.what > plan::refresh)

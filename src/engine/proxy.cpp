@@ -6,6 +6,7 @@
 #include "proxy_shared.hpp"
 #include "proxy_status.hpp"
 #include "schema_watch.hpp"
+#include "text_filter.hpp"
 #include "worker.hpp"
 
 #include <cerrno>
@@ -206,6 +207,10 @@ result<void> running_proxy::begin(std::string& why)
         why = "--threads must be from 1 to 256";
         return fail(errc::invalid_argument);
     }
+    if (!shared_.options.filter_tables.empty()) {
+        DW_TRY(filter, make_text_filter(shared_.options.filter_tables, why));
+        shared_.filter = std::move(filter);
+    }
     DW_CHECK(prepare_tls(why));
     DW_CHECK(open_spool(why));
     // A name that is not known yet may be later; it is looked up again and again.
@@ -213,6 +218,7 @@ result<void> running_proxy::begin(std::string& why)
         shared_.log(log_level::warning, problem + "; trying again");
     std::vector<unique_fd> listeners;
     DW_CHECK(open_listeners(listeners, why));
+    if (shared_.options.addresses.proxy_port == 0) shared_.options.addresses.proxy_port = port_;
     auto source = shared_.options.source;
     auto target = shared_.options.target;
     DW_TRY(refresh, refresher::start(source, target, shared_.sink));

@@ -98,6 +98,7 @@ public:
     std::shared_ptr<tls_client_context> source_tls;  // null: plain
     std::shared_ptr<tls_client_context> target_tls;
     std::shared_ptr<tls_server_context> listen_tls;
+    std::function<bool(std::string_view)> filter;  // empty: none; each loop takes a copy
 
     // Bytes of writes to the spool have begun to fail, or the like: set once, ends the proxy.
     void fail(std::string why);

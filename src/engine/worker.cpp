@@ -23,6 +23,7 @@ worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd l
       source_(loop_, shared, true, 1, [] {}),
       target_(loop_, shared, false, shared.options.target_connections, [] {})
 {
+    if (shared.filter) registry_.set_filter(shared.filter);
     const bool holds = shared.options.wait || shared.options.durable == durability::fsync;
     if (holds) held_.resize(held_max);
     if (shared.options.durable == durability::fsync)

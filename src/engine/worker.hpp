@@ -46,6 +46,8 @@ public:
     proxy_counters& counters() noexcept { return counters_; }
 
     // Of the loop's thread, for its sessions.
+    // The columns of prepared statements that tell addresses, by registry id.
+    std::unordered_map<std::uint64_t, std::vector<protocol::column_spec>> address_columns;
     loop& on() noexcept { return loop_; }
     proxy_shared& shared() noexcept { return shared_; }
     replication::statement_registry& registry() noexcept { return registry_; }

@@ -3,10 +3,12 @@
 #include <dualwrite/base/result.hpp>
 #include <dualwrite/engine/endpoint.hpp>
 #include <dualwrite/engine/log.hpp>
+#include <dualwrite/policy/addresses.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dualwrite::engine {
 
@@ -37,6 +39,16 @@ struct proxy_options {
 
     std::uint32_t target_connections{2};   // per thread
     std::uint32_t request_size_max{std::uint32_t{256} << 20};  // bytes of one request's body
+
+    // What clients see; empty: what the source says.
+    std::vector<std::uint8_t> protocol_versions;  // others are refused, as the server does
+    std::vector<std::string> cql_versions;
+    std::vector<std::string> compressions;
+    bool compression_enabled{true};
+    policy::address_rules addresses;  // its port is filled in by the proxy
+
+    // Statements whose text matches as a whole go to the source only. PCRE2, as Java's syntax.
+    std::string filter_tables;
     std::uint32_t drain_limit_ms{30'000};
 };
 

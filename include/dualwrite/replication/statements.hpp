@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dualwrite/base/bytes.hpp>
+#include <dualwrite/policy/addresses.hpp>
 #include <dualwrite/policy/rewrite.hpp>
 #include <dualwrite/policy/statement.hpp>
 #include <dualwrite/replication/write_plan.hpp>
@@ -38,6 +39,7 @@ struct statement {
     // Every write of it carries its own write time, so that none has to be given.
     bool timestamp_in_text{false};
     bool has_ttl{false};
+    bool tells_addresses{false};  // its rows name nodes of the source
     bool is_pass() const noexcept { return decision.what == plan::pass; }
 };
 
@@ -73,6 +75,7 @@ make_statement(std::string_view keyspace, std::string_view text, const table_sha
     out.target_text = policy::qualify(text, out.facts, keyspace);
     out.table = table_name(out.facts, out.keyspace);
     out.has_ttl = has_ttl(out.facts);
+    out.tells_addresses = policy::tells_addresses(out.facts);
     out.timestamp_in_text = timestamp_in_text(out.facts);
     out.decision = decide(out.facts, out.keyspace, shapes);
     return out;
@@ -85,6 +88,14 @@ public:
     const statement& by_id(std::uint32_t id) const { return *statements_.at(id); }
     std::size_t size() const noexcept { return statements_.size(); }
 
+    // A statement that does not come again: it is not kept.
+    statement make(std::string_view keyspace, std::string_view text) const
+    {
+        auto out = make_statement(keyspace, text, *shapes_);
+        apply_filter(out);
+        return out;
+    }
+
     // The statement of this text under this keyspace. Does not allocate when it is known.
     const statement& intern(std::string_view keyspace, std::string_view text)
     {
@@ -94,7 +105,7 @@ public:
         if (const auto found = by_text_.find(key_); found != by_text_.end())
             return *statements_[found->second];
         const auto id = static_cast<std::uint32_t>(statements_.size());
-        auto made = make_statement(keyspace, text, *shapes_);
+        auto made = make(keyspace, text);
         made.id = id;
         statements_.push_back(std::make_unique<statement>(std::move(made)));
         by_text_.emplace(key_, id);
@@ -118,11 +129,22 @@ public:
     void set_shapes(std::shared_ptr<const table_shapes> shapes)
     {
         shapes_ = std::move(shapes);
-        for (auto& known : statements_)
+        for (auto& known : statements_) {
             known->decision = decide(known->facts, known->keyspace, *shapes_);
+            apply_filter(*known);
+        }
     }
 
+    // Texts for which `filter` is true go to the source only. Before the first statement.
+    void set_filter(std::function<bool(std::string_view)> filter) { filter_ = std::move(filter); }
+
 private:
+    void apply_filter(statement& its) const
+    {
+        if (filter_ && !its.is_pass() && filter_(its.text)) its.decision = {plan::pass, "filtered"};
+    }
+
+    std::function<bool(std::string_view)> filter_;
     std::shared_ptr<const table_shapes> shapes_{std::make_shared<table_shapes>()};
     std::vector<std::unique_ptr<statement>> statements_;
     std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> by_text_;
