@@ -171,6 +171,7 @@ void delivery::redrive_later(std::uint64_t lsn)
     if (window_.state_of(lsn) != replication::window::state::open) return;
     auto& its = redrives_[lsn];
     its.sent = false;
+    next_redrive_ms_ = 0;
     if (its.attempts == 0) {
         its.attempts = 1;
         its.due_ms = tools_.on.steady_ms();
@@ -182,13 +183,18 @@ void delivery::redrive_later(std::uint64_t lsn)
 
 void delivery::send_redrives()
 {
+    const auto now = tools_.on.steady_ms();
+    if (redrives_.empty() || now < next_redrive_ms_) return;
+    next_redrive_ms_ = now + undecided_delay_ms;
     std::vector<std::uint64_t> decided;
     for (auto& [lsn, its] : redrives_) {
-        if (its.sent || its.due_ms > tools_.on.steady_ms()) continue;
+        if (its.sent) continue;
+        next_redrive_ms_ = std::min(next_redrive_ms_, std::max(its.due_ms, now + 1));
+        if (its.due_ms > now) continue;
         const auto what = plan_of(view_of(lsn)).what;
         // A refresh needs no answer: whatever the source has is what the target gets.
         if (what == plan::refresh) decided.push_back(lsn);
-        if (what == plan::undecided) its.due_ms = tools_.on.steady_ms() + undecided_delay_ms;
+        if (what == plan::undecided) its.due_ms = now + undecided_delay_ms;
         if (what == plan::refresh || what == plan::undecided) continue;
         auto* link = tools_.source.pick();
         if (link == nullptr) break;
@@ -196,7 +202,7 @@ void delivery::send_redrives()
         its.sent = how == sending::sent;
         if (how == sending::sent) tools_.counters.redriven.add();
         // `waiting` for a PREPARE: the next turn tries again.
-        if (how == sending::refused) its.due_ms = tools_.on.steady_ms() + retries.max.count();
+        if (how == sending::refused) its.due_ms = now + retries.max.count();
     }
     for (const auto lsn : decided) {
         redrives_.erase(lsn);
@@ -237,12 +243,16 @@ replication::decision delivery::plan_of(const mutation_view& m)
     });
     if (m.header.kind == mutation_kind::batch && m.header.batch_type == counter_batch)
         all = {plan::refresh, "counter"};
-    if (all.what != plan::undecided) return all;
-    tools_.shared.want_shapes();
-    const bool known = tools_.shared.shapes_version() != 0;
-    if (known && tools_.on.wall_ms() - m.header.accepted_ms > refusal_grace_ms)
-        return {plan::replay, {}};
+    if (all.what == plan::undecided && !may_still_come(m)) return {plan::replay, {}};
     return all;
+}
+
+// A table of this write is not in the schema that was read. True: it may be in the next one.
+bool delivery::may_still_come(const mutation_view& m)
+{
+    tools_.shared.want_shapes();
+    const bool read = tools_.shared.shapes_version() != 0;
+    return !read || tools_.on.wall_ms() - m.header.accepted_ms < refusal_grace_ms;
 }
 
 // Asks for what is not prepared on this connection. `waiting`: the answer brings it back.
@@ -303,19 +313,19 @@ void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)
     const bool named = m.has(replication::mutation_flags::named_values);
     std::vector<replication::partition_ref> partitions;
     bool complete = true;
+    bool known = true;
     bool serial = false;
+    const auto& shapes = tools_.registry.shapes();
     for_each_statement(m, [&](const replication::statement& its, bytes_view values) {
         auto found = replication::partitions_of(
-            its.facts,
-            its.text,
-            its.keyspace,
-            tools_.registry.shapes(),
-            replication::bound_values(values, named)
+            its.facts, its.text, its.keyspace, shapes, replication::bound_values(values, named)
         );
+        known &= replication::tables_known(its.facts, its.keyspace, shapes);
         complete &= !found.empty();
         serial |= its.facts.conditional;
         std::move(found.begin(), found.end(), std::back_inserter(partitions));
     });
+    if (!known && may_still_come(m)) return retry_later(lsn, undecided_delay_ms);
     if (!complete || partitions.empty()) {
         const auto reason = std::string(plan_of(m).reason);
         return keep(lsn, reason + ", and it does not name its partitions");
@@ -461,6 +471,7 @@ void delivery::source_answered(
     if (error != nullptr && error->code == error_code::unprepared) {
         link.forget_prepared(error->unprepared_id);
         redrives_[lsn].sent = false;
+        next_redrive_ms_ = 0;
         return;
     }
     if (error != nullptr) {

@@ -100,6 +100,7 @@ private:
     );
     const replication::statement& statement_of(std::uint32_t log_id);
     replication::decision plan_of(const replication::mutation_view& m);
+    bool may_still_come(const replication::mutation_view& m);
     template <class F> void for_each_statement(const replication::mutation_view& m, F&& f);
 
     void start_refresh(std::uint64_t lsn, const replication::mutation_view& m);
@@ -140,6 +141,7 @@ private:
     std::unordered_set<std::uint64_t> unknown_;              // settled so before they were read
     std::unordered_set<std::uint64_t> unread_schemas_;
     std::map<std::uint64_t, redrive> redrives_;
+    std::int64_t next_redrive_ms_{0};
     std::unordered_map<std::uint64_t, refresh_work> refreshes_;
     std::unordered_map<std::string, std::int64_t> refused_since_ms_;  // by table
     std::shared_ptr<delivery*> alive_;  // what the refresher's answers find, or not any more

@@ -78,6 +78,20 @@ std::optional<partition_ref> find_partition(
     return out;
 }
 
+// True if the schema has every table that the statement writes.
+inline bool tables_known(
+    const policy::statement_facts& f,
+    const std::string& connection_keyspace,
+    const table_shapes& shapes
+)
+{
+    if (f.kind == policy::statement_kind::batch)
+        return std::all_of(f.children.begin(), f.children.end(), [&](const auto& child) {
+            return tables_known(child, connection_keyspace, shapes);
+        });
+    return find_shape(shapes, f.qualified ? f.keyspace : connection_keyspace, f.table) != nullptr;
+}
+
 // Every partition that a statement writes; empty if it does not say all of them.
 template <class ValueOf>
 std::vector<partition_ref> partitions_of(
