@@ -52,12 +52,14 @@ struct late_statement {
     std::string text;  // empty: the TTLs are among the values, the prepared statement serves
     byte_buffer values;
 
-    late_statement(std::string_view cql, bytes_view raw_values, std::int64_t late_s)
+    late_statement(
+        std::string_view cql, bytes_view raw_values, std::int64_t late_s, bool named = false
+    )
     {
         const auto facts = policy::classify(cql);
         if (has_ttl_literal(facts)) text = shorten_ttl_literals(cql, facts, late_s);
         values.append(raw_values);
-        shorten_ttl_values({values.data(), values.size()}, facts, late_s);
+        shorten_ttl_values({values.data(), values.size()}, cql, facts, late_s, named);
     }
 };
 
@@ -73,8 +75,8 @@ append_single(byte_buffer& out, const mutation_view& m, const request_target& to
     const prepared_at prepared = execute ? lookup(m.header.statement) : prepared_at{};
     std::string_view text = execute ? prepared.statement->target_text : m.text;
     std::optional<late_statement> late;
-    if (const auto late_s = late_by_s(m, to); late_s > 0 && !p.named_values) {
-        late.emplace(text, m.values, late_s);
+    if (const auto late_s = late_by_s(m, to); late_s > 0) {
+        late.emplace(text, m.values, late_s, p.named_values);
         p.values = late->values.view();
     }
     const bool as_text = !execute || (late && !late->text.empty());

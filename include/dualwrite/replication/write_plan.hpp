@@ -101,7 +101,8 @@ inline decision decide(
 )
 {
     using policy::statement_kind;
-    const auto& where = f.qualified ? f.keyspace : keyspace;
+    const auto& where = f.keyspace.empty() ? keyspace : f.keyspace;
+    const bool of_system = is_system_keyspace(where);
     switch (f.kind) {
     case statement_kind::select:
     case statement_kind::use:
@@ -112,10 +113,12 @@ inline decision decide(
     case statement_kind::unknown:
         return {plan::unreplicated, "unknown statement"};
     case statement_kind::ddl:
+        if (of_system) return {};
         if (f.ddl_object == policy::schema_object::trigger)
             return {plan::unreplicated, "triggers run code of the source's server"};
         return {plan::schema, {}};
     case statement_kind::truncate:
+        if (of_system) return {};
         return {plan::unreplicated, "TRUNCATE has no write time"};
     case statement_kind::batch: {
         if (f.unparsed) return {plan::unreplicated, "statement not understood"};
@@ -132,7 +135,7 @@ inline decision decide(
     case statement_kind::delete_:
         break;
     }
-    if (is_system_keyspace(where)) return {};
+    if (of_system) return {};
     if (f.unparsed) return {plan::unreplicated, "statement not understood"};
     return detail::decide_one(f, find_shape(shapes, where, f.table));
 }
