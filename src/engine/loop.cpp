@@ -2,9 +2,9 @@
 
 #include <cerrno>
 #include <ctime>
-#include <system_error>
-
 #include <sys/eventfd.h>
+#include <system_error>
+#include <utility>
 
 namespace dualwrite::engine {
 
@@ -26,19 +26,27 @@ std::int64_t clock_ms(clockid_t clock) noexcept
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-}
+}  // namespace
 
-loop::loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+loop::loop()
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
 {
     if (!epoll_ || !wake_) throw_errno("epoll");
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) throw_errno("epoll_ctl");
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0)
+        throw_errno("epoll_ctl");
     update_clocks();
 }
 
-loop::~loop() = default;
+loop::~loop()
+{
+    // Not cleared in place: what they hold may cancel a timer or post as it goes.
+    std::exchange(posted_, {}).clear();
+    std::exchange(timers_, {}).clear();
+    bury();
+}
 
 void loop::add(int fd, io_handler& handler, std::uint32_t epoll_events)
 {
@@ -123,7 +131,8 @@ void loop::stop()
 
 void loop::run()
 {
-    while (turn(-1)) {}
+    while (turn(-1)) {
+    }
 }
 
 bool loop::turn(int timeout_ms)
@@ -133,7 +142,10 @@ bool loop::turn(int timeout_ms)
     event_index_ = 0;
     event_count_ =
         ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), wait_ms);
-    if (event_count_ < 0) event_count_ = 0;  // a signal: go on as if nothing had happened
+    if (event_count_ < 0) {
+        DW_ASSERT(errno == EINTR);  // a signal: go on as if nothing had happened
+        event_count_ = 0;
+    }
     update_clocks();
     ++turns_;
 
@@ -148,8 +160,14 @@ bool loop::turn(int timeout_ms)
     event_count_ = 0;
     run_timers();
     const bool committed = flush_all();
-    graveyard_.clear();
+    bury();
     return committed && !stopped_.load(std::memory_order_relaxed);
+}
+
+// A destructor may hand over what only it held.
+void loop::bury() noexcept
+{
+    while (!graveyard_.empty()) std::exchange(graveyard_, {}).clear();
 }
 
 void loop::update_clocks() noexcept
@@ -170,7 +188,12 @@ int loop::timeout_until_next_timer(int limit_ms) const noexcept
 
 void loop::run_timers()
 {
-    while (!timers_.empty() && timers_.begin()->first.first <= steady_ms_) {
+    // One that an action starts now waits for the next turn, else a timer that renews itself
+    // without delay would keep the loop here.
+    const auto first_new = next_timer_;
+    while (!timers_.empty()) {
+        const auto [deadline, id] = timers_.begin()->first;
+        if (deadline > steady_ms_ || id >= first_new) break;
         auto due = timers_.extract(timers_.begin());
         timer_deadlines_.erase(due.key().second);
         due.mapped()();
@@ -213,8 +236,9 @@ bool loop::flush_all()
     }
     turn_chunk_ = 0;
     turn_used_ = 0;
+    std::erase_if(turn_chunks_, [](const chunk& used) { return used.size > turn_chunk_size; });
     if (turn_chunks_.size() > turn_chunks_kept_max) turn_chunks_.resize(turn_chunks_kept_max);
     return true;
 }
 
-}
+}  // namespace dualwrite::engine

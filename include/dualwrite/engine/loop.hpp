@@ -108,6 +108,7 @@ private:
     void run_timers();
     void run_posted();
     bool flush_all();
+    void bury() noexcept;
 
     unique_fd epoll_;
     unique_fd wake_;
