@@ -228,7 +228,9 @@ result<bool> spool_log_recovery::is_zero(source& file, std::uint64_t from)
     return true;
 }
 
-// The log ends at `at`: the last files first, so that a crash meanwhile leaves no gap.
+// The log ends at `at`, and so must its files: the next segment says where this one ends, but that
+// one's header can be lost with the next crash. The last files first, so that a crash meanwhile
+// leaves no gap.
 result<void> spool_log_recovery::put_aside(const stop& at)
 {
     for (auto index = sources_.size(); index-- > at.index;) {
@@ -236,10 +238,8 @@ result<void> spool_log_recovery::put_aside(const stop& at)
         const auto whole = index > at.index || at.offset == 0;
         const auto offset = whole ? 0 : at.offset;
         DW_TRY(zero, is_zero(file, offset));
-        if (!whole && zero) continue;  // nothing but the space that was reserved
-        const auto part = zero ? broken_file::part::nothing
-                               : (whole ? broken_file::part::whole : broken_file::part::tail);
-        broken_.push_back({file.name, file.size, part, offset});
+        if (!whole) segments_.back().size = offset;
+        broken_.push_back({.name = file.name, .offset = offset, .whole = whole, .zero = zero});
     }
     return {};
 }

@@ -62,8 +62,8 @@ result<void> copy_tail(spool_storage& storage, const broken_file& broken)
 // told that they were written. So a full disk is no reason not to start.
 class cleaner {
 public:
-    cleaner(spool_storage& storage, const std::string& directory, listing found)
-        : storage_(storage), directory_(directory), found_(std::move(found))
+    cleaner(spool_storage& storage, const std::string& directory, bool fsync, listing found)
+        : storage_(storage), directory_(directory), fsync_(fsync), found_(std::move(found))
     {
     }
 
@@ -72,31 +72,44 @@ public:
         for (const auto& name : found_.spares) note(storage_.remove(name), "delete", name);
     }
 
-    // A file that is not part of its log any more must go, or the log could not be read again.
+    // What is not part of its log any more must go: later segments are no help in telling what it
+    // is when their headers are lost.
     result<void> put_aside(const broken_file& broken, std::string& why)
     {
         const auto kept = broken.name + std::string(broken_suffix);
         const auto known = std::count(found_.broken.begin(), found_.broken.end(), kept) != 0;
-        const auto room = known || found_.broken.size() < broken_kept_max;
-        if (broken.what == broken_file::part::tail) {
-            if (room) note(copy_tail(storage_, broken), "save the torn tail of", broken.name);
-        } else {
-            const auto keep = room && broken.what == broken_file::part::whole;
-            auto gone = keep ? storage_.rename(broken.name, kept) : storage_.remove(broken.name);
-            if (gone) gone = storage_.sync_directory(".");
-            if (!gone) {
-                why = "cannot put the incomplete spool file " + directory_ + "/" + broken.name +
-                      " aside: " + gone.error().message();
-                return gone;
-            }
+        const auto keep = !broken.zero && (known || found_.broken.size() < broken_kept_max);
+        if (keep && !broken.whole)
+            note(copy_tail(storage_, broken), "save the torn tail of", broken.name);
+        const auto gone = broken.whole ? move_away(broken, keep, kept) : truncate(broken);
+        if (!gone) {
+            why = "cannot put what is incomplete of the spool file " + directory_ + "/" +
+                  broken.name + " aside: " + gone.error().message();
+            return gone;
         }
-        if (!known && room) found_.broken.push_back(kept);
+        if (!known && keep) found_.broken.push_back(kept);
         return {};
     }
 
     const std::string& problem() const noexcept { return problem_; }
 
 private:
+    result<void> truncate(const broken_file& broken)
+    {
+        DW_TRY(file, storage_.open(broken.name, open_mode::append));
+        DW_CHECK(file->truncate(broken.offset));
+        return fsync_ ? file->sync() : result<void>{};
+    }
+
+    result<void> move_away(const broken_file& broken, bool keep, const std::string& kept)
+    {
+        if (keep)
+            DW_CHECK(storage_.rename(broken.name, kept));
+        else
+            DW_CHECK(storage_.remove(broken.name));
+        return fsync_ ? storage_.sync_directory(".") : result<void>{};
+    }
+
     void note(const result<void>& done, const char* what, const std::string& name)
     {
         if (!done)
@@ -106,6 +119,7 @@ private:
 
     spool_storage& storage_;
     const std::string& directory_;
+    const bool fsync_;
     listing found_;
     std::string problem_;
 };
@@ -151,7 +165,7 @@ recover_spool(spool_storage& storage, const std::string& directory, bool fsync, 
                std::pair(b.identity.created_us, b.identity.log);
     });
 
-    cleaner clean(storage, directory, *std::move(found));
+    cleaner clean(storage, directory, fsync, *std::move(found));
     clean.delete_spares();
     for (const auto& file : broken) DW_CHECK(clean.put_aside(file, why));
     const auto size = sum_sizes(storage);

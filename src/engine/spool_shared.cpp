@@ -9,6 +9,8 @@ namespace dualwrite::engine {
 
 namespace {
 
+constexpr std::chrono::seconds retry_interval{1};
+
 bool means_disk_full(std::error_code error) noexcept
 {
     return error == std::errc::no_space_on_device ||
@@ -35,7 +37,8 @@ spool_shared::~spool_shared()
         wake_.notify_one();
         thread_.join();
     }
-    for (const auto& unused : spares_) remove({unused.name, unused.size});
+    for (const auto& unused : spares_)
+        if (const auto removed = storage_->remove(unused.name); removed) subtract_size(unused.size);
 }
 
 bool spool_shared::full() const noexcept
@@ -82,28 +85,42 @@ result<spool_shared::spare> spool_shared::make_spare(std::uint64_t size, bool ze
     return made;
 }
 
-void spool_shared::remove(const spool_file_entry& file)
+// False: try again.
+bool spool_shared::remove(removal& waiting)
 {
-    auto removed = storage_->remove(file.name);
-    if (removed) subtract_size(file.size);
+    result<void> done;
+    if (!waiting.gone) {
+        done = storage_->remove(waiting.file.name);
+        waiting.gone = done || done.error() == std::errc::no_such_file_or_directory;
+        if (waiting.gone) {
+            done = {};
+            subtract_size(waiting.file.size);
+        }
+    }
     // One by one: after a loss of power a later segment must not be gone before an earlier one.
-    if (removed && fsync()) removed = storage_->sync_directory(".");
-    if (!removed) report("cannot delete " + path_of(file.name) + ": " + removed.error().message());
-}
-
-void spool_shared::enqueue(spool_file_entry file)
-{
-    removals_.push_back(std::move(file));
+    if (done && fsync()) done = storage_->sync_directory(".");
+    if (!done)
+        report("cannot delete " + path_of(waiting.file.name) + ": " + done.error().message());
+    return done.has_value();
 }
 
 void spool_shared::remove_later(spool_file_entry file)
 {
-    if (!options_.background) return remove(file);
     {
         const std::lock_guard lock(mutex_);
-        enqueue(std::move(file));
+        removals_.push_back({std::move(file)});
     }
-    wake_.notify_one();
+    if (options_.background)
+        wake_.notify_one();
+    else
+        remove_waiting();
+}
+
+// Without a background thread: one caller at a time, so that the order is kept.
+void spool_shared::remove_waiting()
+{
+    const std::lock_guard lock(mutex_);
+    while (!removals_.empty() && remove(removals_.front())) removals_.pop_front();
 }
 
 void spool_shared::remove_left_later(spool_file_entry file)
@@ -148,13 +165,13 @@ void spool_shared::end_live_log()
 
 void spool_shared::report(std::string problem)
 {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(problem_mutex_);
     problem_ = std::move(problem);
 }
 
 std::string spool_shared::problem() const
 {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(problem_mutex_);
     return problem_;
 }
 
@@ -164,11 +181,16 @@ void spool_shared::run()
     std::unique_lock lock(mutex_);
     for (;;) {
         if (!removals_.empty()) {
-            const auto file = std::move(removals_.front());
-            removals_.pop_front();
+            auto& first = removals_.front();  // only this thread takes one away
             lock.unlock();
-            remove(file);
+            const auto removed = remove(first);
             lock.lock();
+            if (removed)
+                removals_.pop_front();
+            else if (stopping_)
+                return;
+            else
+                wake_.wait_for(lock, retry_interval);
         } else if (stopping_) {
             return;
         } else if (spares_.size() < spares_wanted()) {
@@ -189,7 +211,7 @@ void spool_shared::refill(std::unique_lock<std::mutex>& lock)
     if (made) {
         spares_.push_back(*std::move(made));
     } else {
-        wake_.wait_for(lock, std::chrono::seconds(1));
+        wake_.wait_for(lock, retry_interval);
     }
 }
 

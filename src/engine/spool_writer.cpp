@@ -101,7 +101,7 @@ std::uint32_t spool_writer::secured_mark() const noexcept
     if (secured_.segment == position_.segment)
         return static_cast<std::uint32_t>(secured_.offset / record_alignment);
     const spool_position before{position_.segment - 1, segments_.back().previous_end};
-    return secured_ == before ? 1 : 0;
+    return secured_ == before ? replication::only_earlier_segments : 0;
 }
 
 failure spool_writer::failed(const char* what, std::uint64_t segment, std::error_code error)

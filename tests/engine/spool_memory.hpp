@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -59,6 +60,18 @@ public:
     int fail_errno{EIO};
     bool failed{false};
     bool fail_short{true};  // a write that fails has written its first half
+
+    // While it is set, syncs wait.
+    bool hold_syncs{false};
+    std::condition_variable released;
+    void hold(bool on)
+    {
+        {
+            const std::lock_guard lock(mutex);
+            hold_syncs = on;
+        }
+        released.notify_all();
+    }
 
     bool must_fail()
     {
@@ -199,7 +212,8 @@ public:
 
     result<void> sync() override
     {
-        const std::lock_guard lock(disk_->mutex);
+        std::unique_lock lock(disk_->mutex);
+        disk_->released.wait(lock, [this] { return !disk_->hold_syncs; });
         if (disk_->must_fail()) return disk_->error();
         file_->durable = file_->data;
         disk_->note({disk_call::kind::sync, "", "", file_, 0, {}});

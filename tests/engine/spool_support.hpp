@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -120,6 +121,19 @@ inline std::vector<std::uint64_t> lsns_of(const std::vector<read_intent>& intent
     std::vector<std::uint64_t> lsns;
     for (const auto& intent : intents) lsns.push_back(intent.lsn);
     return lsns;
+}
+
+// The seeds of a random test: 1 to `count`; SPOOL_SEED=n runs the one, SPOOL_SEEDS=n runs n.
+struct seed_range {
+    std::uint64_t first;
+    std::uint64_t last;
+};
+inline seed_range seeds(std::uint64_t count)
+{
+    const char* const one = std::getenv("SPOOL_SEED");
+    const char* const many = std::getenv("SPOOL_SEEDS");
+    if (one != nullptr) return {std::strtoull(one, nullptr, 10), std::strtoull(one, nullptr, 10)};
+    return {1, many != nullptr ? std::strtoull(many, nullptr, 10) : count};
 }
 
 inline std::vector<std::string> segments_of(const memory_disk& disk)

@@ -14,17 +14,12 @@
 
 namespace dualwrite::engine {
 
-// What is put aside before the log is used again.
+// What is no part of a log: put aside and cut off before the log is used again.
 struct broken_file {
-    enum class part : std::uint8_t {
-        nothing,  // the file is all zeros and is deleted
-        tail,     // what lies behind `offset` is copied
-        whole,    // the file is renamed
-    };
     std::string name;
-    std::uint64_t size{0};
-    part what{part::nothing};
-    std::uint64_t offset{0};
+    std::uint64_t offset{0};  // what lies behind it
+    bool whole{false};        // the whole file
+    bool zero{false};         // it is nothing but reserved space
 };
 
 // Reads one log. Changes nothing.

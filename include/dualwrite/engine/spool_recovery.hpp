@@ -18,7 +18,7 @@ struct recovered_spool {
 // Reads all logs of a directory once, from file to file with bounded memory. Nothing is changed
 // unless all of them can be read; then what crashes left behind is put aside:
 //
-//     <segment>.broken   what stands behind the last good record, if it is not all zeros
+//     <segment>.broken   what stood behind the last good record, if it is not all zeros
 //     spare-*            deleted
 //
 // Fails with errc::spool_corrupt or spool_version if a file does not hold what was written to it,

@@ -56,8 +56,8 @@ public:
     };
     result<spare> take_spare(std::uint64_t size);
 
-    // Deletes the file, after those that were given before. A file that cannot be deleted stays
-    // in size_bytes(); the next run finds it again.
+    // Deletes the file, after those that were given before: a log must not get a gap. While one
+    // cannot be deleted it is tried again and the others wait; the next run finds them again.
     void remove_later(spool_file_entry file);
     // The same for files of left logs, but not before a live log has their highest write time.
     void remove_left_later(spool_file_entry file);
@@ -74,10 +74,15 @@ public:
 private:
     static constexpr std::uint64_t reserved_segments = 2;
 
+    struct removal {
+        spool_file_entry file;
+        bool gone{false};  // but the directory is not synced
+    };
+
     std::size_t spares_wanted() const noexcept;  // under mutex_
     result<spare> make_spare(std::uint64_t size, bool zero_fill);
-    void remove(const spool_file_entry& file);
-    void enqueue(spool_file_entry file);  // under mutex_
+    bool remove(removal& file);
+    void remove_waiting();
     void run();
     void refill(std::unique_lock<std::mutex>& lock);
 
@@ -91,15 +96,17 @@ private:
     std::atomic<bool> disk_full_{false};
 
     // Guarded by mutex_.
-    mutable std::mutex mutex_;
+    std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<spare> spares_;
-    std::deque<spool_file_entry> removals_;
+    std::deque<removal> removals_;
     std::vector<spool_file_entry> left_removals_;  // wait for live_log_has_clock()
     std::uint32_t live_logs_{0};
     bool clock_kept_{false};
     bool stopping_{false};
-    std::string problem_;
+
+    mutable std::mutex problem_mutex_;
+    std::string problem_;  // guarded by problem_mutex_
 
     std::mutex dead_letter_mutex_;
     std::thread thread_;

@@ -58,6 +58,9 @@ inline std::uint32_t segment_seed(const log_id& log, std::uint64_t segment) noex
     return crc32c(crc32c(0, log), number);
 }
 
+// A value of record_fields::secured: all earlier segments, but nothing of this one.
+inline constexpr std::uint32_t only_earlier_segments = 1;
+
 // Where a record stands: the seed of its segment and its offset in the file.
 struct record_place {
     std::uint32_t seed{0};

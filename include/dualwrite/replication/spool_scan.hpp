@@ -124,7 +124,8 @@ private:
 // once good.
 constexpr bool shows_damage(const record_fields& later, std::uint64_t invalid_offset) noexcept
 {
-    return std::uint64_t{later.secured} * record_alignment > invalid_offset;
+    return later.secured > only_earlier_segments &&
+           std::uint64_t{later.secured} * record_alignment > invalid_offset;
 }
 
 // The same for a record in a later segment of the log.
