@@ -1,17 +1,17 @@
 #include <dualwrite/engine/status_http.hpp>
 
-#include <httplib.h>
-
 #include <chrono>
+#include <httplib.h>
 #include <thread>
 
 namespace dualwrite::engine {
 
 namespace {
 
-constexpr std::size_t threads = 2;
+// A connection holds a thread until it has its answer or its time is up.
+constexpr std::size_t threads = 4;
 constexpr std::size_t request_size_max = 8 * 1024;
-constexpr time_t timeout_s = 5;
+constexpr time_t timeout_s = 1;
 
 constexpr auto index_text = "dualwrite\n\n"
                             "/metrics      Prometheus\n"
@@ -32,7 +32,9 @@ public:
         server_.set_payload_max_length(request_size_max);
         server_.set_read_timeout(timeout_s);
         server_.set_write_timeout(timeout_s);
-        server_.set_keep_alive_timeout(timeout_s);
+        server_.set_keep_alive_timeout(timeout_s);  // for the first request, too
+        // A scraper that kept its connection would keep a thread.
+        server_.set_keep_alive_max_count(1);
         route();
     }
 
@@ -92,9 +94,8 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<status_http>> status_http::start(
-    const std::string& host, std::uint16_t port, handlers from, std::string& why
-)
+result<std::unique_ptr<status_http>>
+status_http::start(const std::string& host, std::uint16_t port, handlers from, std::string& why)
 {
     auto made = std::make_unique<http_server>(std::move(from));
     if (!made->begin(host, port)) {
