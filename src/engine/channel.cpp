@@ -1,6 +1,5 @@
-#include <dualwrite/engine/channel.hpp>
-
 #include <dualwrite/base/error.hpp>
+#include <dualwrite/engine/channel.hpp>
 
 #include <algorithm>
 
@@ -105,7 +104,8 @@ void channel::on_io(std::uint32_t events)
         if (paused_ || closing_) {
             // Level-triggered, and EPOLLHUP cannot be masked: a peer that is gone must be noticed
             // even while nothing is read.
-            if ((events & (EPOLLHUP | EPOLLERR)) != 0) fail_with(make_error_code(errc::connection_lost));
+            if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+                fail_with(make_error_code(errc::connection_lost));
             return;
         }
         read_some();

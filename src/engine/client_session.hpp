@@ -1,18 +1,17 @@
 #pragma once
 
-#include "relay.hpp"
-#include "worker.hpp"
-
 #include <dualwrite/protocol/compression.hpp>
 #include <dualwrite/protocol/request.hpp>
 #include <dualwrite/protocol/response.hpp>
-
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "relay.hpp"
+#include "worker.hpp"
 
 namespace dualwrite::engine {
 
@@ -42,7 +41,7 @@ private:
             none,
             startup,
             auth,
-            prepare,       // number: registry id
+            prepare,  // number: registry id
             use,
             options,
             addresses,     // a result that tells addresses; number: registry id + 1 or 0
@@ -113,15 +112,11 @@ private:
     void refuse_request(std::error_code error, bytes_view head);
     bytes_view take_startup(const protocol::envelope_header& h, bytes_view envelope);
     bytes_view take_auth(const protocol::envelope_header& h, bytes_view envelope, bytes_view body);
-    bytes_view take_prepare(
-        const protocol::envelope_header& h, bytes_view envelope, bytes_view body
-    );
-    bytes_view take_query(
-        const protocol::envelope_header& h, bytes_view envelope, bytes_view body
-    );
-    bytes_view take_execute(
-        const protocol::envelope_header& h, bytes_view envelope, bytes_view body
-    );
+    bytes_view
+    take_prepare(const protocol::envelope_header& h, bytes_view envelope, bytes_view body);
+    bytes_view take_query(const protocol::envelope_header& h, bytes_view envelope, bytes_view body);
+    bytes_view
+    take_execute(const protocol::envelope_header& h, bytes_view envelope, bytes_view body);
     const replication::statement* find_prepared(bytes_view id);
     bytes_view forward(const protocol::envelope_header& h, bytes_view envelope, pending what);
     bytes_view answer_error(
@@ -169,10 +164,8 @@ private:
         std::int64_t writetime_us,
         std::int32_t now_in_seconds
     );
-    bytes_view mirror_schema(
-        const write_request& request, const replication::statement& statement
-    );
-    
+    bytes_view mirror_schema(const write_request& request, const replication::statement& statement);
+
     bytes_view leave_out(
         const write_request& request,
         const std::string& table,
@@ -184,9 +177,8 @@ private:
     // Responses: client_session_responses.cpp
     bytes_view take_response(const protocol::envelope_header& h, bytes_view envelope);
     bool stream_response(const protocol::envelope_header& h);
-    bytes_view take_write_answer(
-        const protocol::envelope_header& h, bytes_view envelope, const pending& what
-    );
+    bytes_view
+    take_write_answer(const protocol::envelope_header& h, bytes_view envelope, const pending& what);
     void take_left_out_answer(
         const protocol::envelope_header& h, bytes_view envelope, const pending& what
     );
@@ -197,9 +189,8 @@ private:
     bytes_view message_of(const protocol::envelope_header& h, bytes_view envelope);
 
     // What clients see in place of the source's words: client_session_views.cpp
-    bytes_view changed_rows(
-        const protocol::envelope_header& h, bytes_view envelope, std::uint64_t statement
-    );
+    bytes_view
+    changed_rows(const protocol::envelope_header& h, bytes_view envelope, std::uint64_t statement);
     bytes_view changed_event(const protocol::envelope_header& h, bytes_view envelope);
     bytes_view changed_supported(const protocol::envelope_header& h, bytes_view envelope);
     bytes_view with_message(

@@ -1,6 +1,6 @@
-#include "client_session.hpp"
-
 #include <dualwrite/policy/statement.hpp>
+
+#include "client_session.hpp"
 
 namespace dualwrite::engine {
 
@@ -26,7 +26,8 @@ bytes_view client_session::forward(const envelope_header& h, bytes_view envelope
     const auto stream = static_cast<std::size_t>(h.stream);
     if (what.what != pending::kind::none || stream < pending_.size()) {
         if (stream >= pending_.size())
-            pending_.resize(std::min<std::size_t>(std::max<std::size_t>(stream + 1, 16) * 2, 32768));
+            pending_.resize(std::min<std::size_t>(std::max<std::size_t>(stream + 1, 16) * 2, 32768)
+            );
         // A client that uses a stream id twice at a time gets two answers on it, in any order.
         if (is_write(pending_[stream])) {
             worker_.live().settle_unknown(pending_[stream].number);
@@ -83,7 +84,9 @@ void client_session::refuse_request(std::error_code error, bytes_view head)
         code = error_code::invalid;
         text = "Request is too big";
     }
-    worker_.shared().log_limited(log_level::info, "a client sent what is not CQL: " + error.message());
+    worker_.shared().log_limited(
+        log_level::info, "a client sent what is not CQL: " + error.message()
+    );
     answer_error(h, code, text);
     client_.close_when_sent();
 }
@@ -136,7 +139,8 @@ bytes_view client_session::take_request(const envelope_header& h, bytes_view env
 bytes_view client_session::take_startup(const envelope_header& h, bytes_view envelope)
 {
     const auto options = protocol::parse_startup(envelope.subspan(envelope_header_size));
-    if (!options) return answer_error(h, error_code::protocol_error, "dualwrite: malformed STARTUP");
+    if (!options)
+        return answer_error(h, error_code::protocol_error, "dualwrite: malformed STARTUP");
     compression_ = protocol::compression::none;
     if (const auto name = protocol::find_option(*options, "COMPRESSION"))
         if (const auto kind = protocol::parse_compression(*name)) compression_ = *kind;
@@ -144,8 +148,7 @@ bytes_view client_session::take_startup(const envelope_header& h, bytes_view env
 }
 
 // Kept until the source has let the client in: our own connections may need it.
-bytes_view
-client_session::take_auth(const envelope_header& h, bytes_view envelope, bytes_view body)
+bytes_view client_session::take_auth(const envelope_header& h, bytes_view envelope, bytes_view body)
 {
     login_seen_ = {};
     if (const auto token = protocol::parse_auth_token(body); token && *token)
@@ -158,7 +161,8 @@ bytes_view
 client_session::take_prepare(const envelope_header& h, bytes_view envelope, bytes_view body)
 {
     const auto prepare = protocol::parse_prepare(body, version_, h.flags);
-    if (!prepare) return answer_error(h, error_code::protocol_error, "dualwrite: malformed PREPARE");
+    if (!prepare)
+        return answer_error(h, error_code::protocol_error, "dualwrite: malformed PREPARE");
     const auto& statement =
         worker_.registry().intern(prepare->keyspace.value_or(keyspace_), prepare->text);
     return forward(h, envelope, {pending::kind::prepare, false, statement.id});
@@ -169,8 +173,8 @@ client_session::take_query(const envelope_header& h, bytes_view envelope, bytes_
 {
     const auto text = query_text(h.flags, body);
     if (policy::is_read_quick(text)) {
-        const bool addresses = policy::may_tell_addresses(text) &&
-                               policy::tells_addresses(policy::classify(text));
+        const bool addresses =
+            policy::may_tell_addresses(text) && policy::tells_addresses(policy::classify(text));
         return forward(h, envelope, {addresses ? pending::kind::addresses : pending::kind::none});
     }
     const auto query = protocol::parse_query(body, version_, h.flags);
@@ -182,8 +186,7 @@ client_session::take_query(const envelope_header& h, bytes_view envelope, bytes_
         return take_write(
             request, worker_.registry().intern(keyspace, query->text), query->parameters, false
         );
-    const auto statement =
-        worker_.registry().make(keyspace, query->text);
+    const auto statement = worker_.registry().make(keyspace, query->text);
     if (statement.facts.kind == policy::statement_kind::use)
         return forward(h, envelope, {pending::kind::use});
     return take_write(request, statement, query->parameters, false);
@@ -206,14 +209,16 @@ client_session::take_execute(const envelope_header& h, bytes_view envelope, byte
 {
     const auto message = protocol::skip_request_prefix(h.flags, body);
     const auto id = message ? protocol::cursor(*message).short_bytes() : bytes_view{};
-    if (id.empty()) return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");
+    if (id.empty())
+        return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");
     const auto* statement = find_prepared(id);
     if (statement == nullptr) return answer_unprepared(h, id);
     if (statement->tells_addresses)
         return forward(h, envelope, {pending::kind::addresses, false, statement->id + 1});
     if (statement->is_pass()) return forward(h, envelope, {});
     const auto execute = protocol::parse_execute(body, version_, h.flags);
-    if (!execute) return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");
+    if (!execute)
+        return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");
     return take_write({h, envelope, body}, *statement, execute->parameters, true);
 }
 

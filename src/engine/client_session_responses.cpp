@@ -1,6 +1,6 @@
-#include "client_session.hpp"
-
 #include <dualwrite/policy/outcome.hpp>
+
+#include "client_session.hpp"
 
 namespace dualwrite::engine {
 
@@ -89,9 +89,7 @@ void client_session::started(const envelope_header& h)
     to_client_.use_segments(lz4);
 }
 
-void client_session::learn_prepared(
-    const envelope_header& h, bytes_view envelope, std::uint64_t id
-)
+void client_session::learn_prepared(const envelope_header& h, bytes_view envelope, std::uint64_t id)
 {
     const auto message = message_of(h, envelope);
     // The id is all that is needed; the metadata may be large.

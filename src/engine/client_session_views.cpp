@@ -1,6 +1,6 @@
-#include "client_session.hpp"
-
 #include <algorithm>
+
+#include "client_session.hpp"
 
 namespace dualwrite::engine {
 
@@ -29,9 +29,8 @@ bytes_view client_session::with_message(
     return space;
 }
 
-bytes_view client_session::changed_rows(
-    const envelope_header& h, bytes_view envelope, std::uint64_t statement
-)
+bytes_view
+client_session::changed_rows(const envelope_header& h, bytes_view envelope, std::uint64_t statement)
 {
     const auto& rules = worker_.shared().options.addresses;
     if (rules.change_nothing()) return envelope;
@@ -70,11 +69,13 @@ bytes_view client_session::changed_supported(const envelope_header& h, bytes_vie
     for (const auto version : options.protocol_versions)
         versions.push_back(std::to_string(version) + "/v" + std::to_string(version));
     const auto replace = [&](std::string_view key, const std::vector<std::string>& words) {
-        const auto found = std::find_if(
-            supported->begin(), supported->end(), [&](const auto& pair) { return pair.first == key; }
-        );
-        auto& values = found != supported->end() ? found->second
-                                                 : supported->emplace_back(key, protocol::string_list{}).second;
+        const auto found =
+            std::find_if(supported->begin(), supported->end(), [&](const auto& pair) {
+                return pair.first == key;
+            });
+        auto& values = found != supported->end()
+                           ? found->second
+                           : supported->emplace_back(key, protocol::string_list{}).second;
         values.assign(words.begin(), words.end());
     };
     if (!versions.empty()) replace("PROTOCOL_VERSIONS", versions);
@@ -89,7 +90,8 @@ bytes_view client_session::changed_supported(const envelope_header& h, bytes_vie
 bool client_session::is_refused_version(const envelope_header& h) const
 {
     const auto& allowed = worker_.shared().options.protocol_versions;
-    return !allowed.empty() && std::find(allowed.begin(), allowed.end(), h.version) == allowed.end();
+    return !allowed.empty() &&
+           std::find(allowed.begin(), allowed.end(), h.version) == allowed.end();
 }
 
 // The words of the server, by which drivers know that they have to step down; in the header the

@@ -1,8 +1,8 @@
-#include "client_session.hpp"
-
 #include <algorithm>
 #include <array>
 #include <optional>
+
+#include "client_session.hpp"
 
 namespace dualwrite::engine {
 
@@ -120,9 +120,7 @@ bytes_view client_session::accept(
     // Where the text has a time of its own, the one beside it means nothing.
     const auto writetime_us =
         whose == times::in_text ? worker_.shared().clock.next(now_ms) : mutation.writetime_us;
-    return forward(
-        request.header, patched(request, options, writetime_us, now_in_seconds), what
-    );
+    return forward(request.header, patched(request, options, writetime_us, now_in_seconds), what);
 }
 
 // The same request with the write time, and in version 5 the second from which expiry counts.
@@ -185,9 +183,7 @@ bytes_view client_session::take_batch(const write_request& request)
         else if (child.value_count != 0)
             statement = &registry.intern(keyspace, child.text);
         else
-            statement = &made.emplace(
-                registry.make(keyspace, child.text)
-            );
+            statement = &made.emplace(registry.make(keyspace, child.text));
         if (statement == nullptr) return answer_unprepared(h, child.id);
         if (statement->is_pass()) continue;  // stays at the source
         if (statement->decision.what > decision.what) decision = statement->decision;
@@ -213,9 +209,8 @@ bytes_view client_session::take_batch(const write_request& request)
     return accept(request, mutation, *batch, ids, {}, children_.view(), whose);
 }
 
-bytes_view client_session::mirror_schema(
-    const write_request& request, const replication::statement& statement
-)
+bytes_view
+client_session::mirror_schema(const write_request& request, const replication::statement& statement)
 {
     if (bytes_view answer; refused_for_space(request, answer)) return answer;
     mutation_header mutation;
@@ -246,9 +241,7 @@ bytes_view client_session::leave_out(
     const auto index = static_cast<std::size_t>(free - letters_.begin());
     if (free == letters_.end()) letters_.emplace_back();
     letters_[index] = std::move(letter);
-    return forward(
-        request.header, request.envelope, {pending::kind::unreplicated, false, index}
-    );
+    return forward(request.header, request.envelope, {pending::kind::unreplicated, false, index});
 }
 
 }  // namespace dualwrite::engine

@@ -117,8 +117,8 @@ replication::prepared_at cluster_link::prepared(std::uint32_t statement) const n
     return {its.statement, as_bytes(its.id), as_bytes(its.result_metadata_id)};
 }
 
-const std::pair<protocol::error_code, std::string>&
-cluster_link::refusal(std::uint32_t statement) const
+const std::pair<protocol::error_code, std::string>& cluster_link::refusal(std::uint32_t statement
+) const
 {
     return statements_.at(statement).refusal;
 }

@@ -50,15 +50,14 @@ public:
     virtual void on_link_ready(cluster_link& link) = 0;
     // Refused or broken; `why` is for the log. The link is closed.
     // `version` is not 0 where the next attempt has to begin with that one.
-    virtual void
-    on_link_down(cluster_link& link, const std::string& why, std::uint8_t version) = 0;
+    virtual void on_link_down(cluster_link& link, const std::string& why, std::uint8_t version) = 0;
 
 protected:
     ~link_owner() = default;
 };
 
-// One connection of our own to a node of the source or of the target: handshake, pipelined requests,
-// the node's prepared ids. Threads: the loop's.
+// One connection of our own to a node of the source or of the target: handshake, pipelined
+// requests, the node's prepared ids. Threads: the loop's.
 class cluster_link final : public channel {
 public:
     static constexpr std::size_t streams = 2048;
@@ -141,8 +140,8 @@ private:
     std::size_t limit_{256};
     std::vector<statement_state> statements_;  // by registry id
 
-    byte_buffer out_;       // ready for the socket, kept until the flush
-    byte_buffer payload_;   // envelopes of the segment in work
+    byte_buffer out_;      // ready for the socket, kept until the flush
+    byte_buffer payload_;  // envelopes of the segment in work
     std::size_t begun_at_{0};
     std::int16_t begun_stream_{0};
 };

@@ -1,13 +1,12 @@
 #pragma once
 
-#include "link_pool.hpp"
-#include "proxy_shared.hpp"
-
+#include <dualwrite/policy/retry.hpp>
 #include <dualwrite/replication/mutation.hpp>
 #include <dualwrite/replication/partition_ref.hpp>
 #include <dualwrite/replication/window.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +14,9 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
+
+#include "link_pool.hpp"
+#include "proxy_shared.hpp"
 
 namespace dualwrite::engine {
 
@@ -37,8 +39,19 @@ struct delivery_tools {
     link_pool& target;
 };
 
-// Carries the writes of one log to the target, and to the source those of which nobody knows whether
-// it has them. Nothing is given up: what the target refuses for good is kept as a dead letter.
+namespace delivery_limits {
+
+inline constexpr policy::retry_schedule retries{};
+// How long a table may be unknown to the target before its writes become dead letters: DDL of
+// another loop or of the operator may be on its way.
+inline constexpr std::int64_t refusal_grace_ms = 10'000;
+inline constexpr std::int64_t undecided_delay_ms = 200;
+
+}  // namespace delivery_limits
+
+// Carries the writes of one log to the target, and to the source those of which nobody knows
+// whether it has them. Nothing is given up: what the target refuses for good is kept as a dead
+// letter.
 //
 // Threads: the loop's.
 class delivery final : private link_user {
@@ -101,7 +114,11 @@ private:
     const replication::statement& statement_of(std::uint32_t log_id);
     replication::decision plan_of(const replication::mutation_view& m);
     bool may_still_come(const replication::mutation_view& m);
-    template <class F> void for_each_statement(const replication::mutation_view& m, F&& f);
+    // Calls f(statement, raw values) for each statement of the mutation.
+    void for_each_statement(
+        const replication::mutation_view& m,
+        const std::function<void(const replication::statement&, bytes_view)>& f
+    );
 
     void start_refresh(std::uint64_t lsn, const replication::mutation_view& m);
     void refresh_ended(std::uint64_t lsn, const refresh_result& result);

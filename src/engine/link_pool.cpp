@@ -7,8 +7,8 @@ namespace dualwrite::engine {
 
 namespace {
 
-constexpr policy::retry_schedule reconnects{std::chrono::milliseconds(100),
-                                            std::chrono::milliseconds(5000)};
+constexpr policy::retry_schedule reconnects{
+    std::chrono::milliseconds(100), std::chrono::milliseconds(5000)};
 constexpr std::int64_t answer_limit_ms = 12'000;
 constexpr std::int64_t connect_limit_ms = 10'000;
 
@@ -105,7 +105,8 @@ void link_pool::on_link_down(cluster_link& link, const std::string& why, std::ui
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;
-    its.next_try_ms = loop_.steady_ms() + policy::delay(reconnects, ++its.attempts, random_).count();
+    its.next_try_ms =
+        loop_.steady_ms() + policy::delay(reconnects, ++its.attempts, random_).count();
     if (!any_ready()) (source_ ? shared_.source_reachable : shared_.target_reachable).store(false);
     shared_.log_limited(
         log_level::warning,

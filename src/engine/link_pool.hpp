@@ -1,12 +1,12 @@
 #pragma once
 
-#include "cluster_link.hpp"
-#include "proxy_shared.hpp"
-
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "cluster_link.hpp"
+#include "proxy_shared.hpp"
 
 namespace dualwrite::engine {
 
@@ -16,11 +16,7 @@ class link_pool final : private link_owner {
 public:
     // `wake` is called when a link has become ready.
     link_pool(
-        loop& on,
-        proxy_shared& shared,
-        bool source,
-        std::size_t size,
-        std::function<void()> wake
+        loop& on, proxy_shared& shared, bool source, std::size_t size, std::function<void()> wake
     );
 
     // Connects what is not connected; from now on and with every tick.
@@ -44,9 +40,7 @@ private:
     };
 
     void on_link_ready(cluster_link& link) override;
-    void on_link_down(
-        cluster_link& link, const std::string& why, std::uint8_t version
-    ) override;
+    void on_link_down(cluster_link& link, const std::string& why, std::uint8_t version) override;
     void connect(slot& which);
     slot& slot_of(cluster_link& link) noexcept;
     const endpoint& where() const noexcept;

@@ -1,22 +1,20 @@
 #include <dualwrite/engine/proxy.hpp>
-
 #include <dualwrite/engine/status_http.hpp>
 #include <dualwrite/engine/tls.hpp>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <thread>
 
 #include "proxy_shared.hpp"
 #include "proxy_status.hpp"
 #include "schema_watch.hpp"
 #include "text_filter.hpp"
 #include "worker.hpp"
-
-#include <cerrno>
-#include <condition_variable>
-#include <cstring>
-#include <mutex>
-#include <thread>
-
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 namespace dualwrite::engine {
 
@@ -27,14 +25,15 @@ constexpr int listen_backlog = 1024;
 
 result<unique_fd> listen_on(const socket_address& address)
 {
-    unique_fd fd(::socket(
-        address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP
-    ));
+    unique_fd fd(
+        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)
+    );
     if (!fd) return fail({errno, std::generic_category()});
     const int on = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (::bind(fd.get(), address.get(), address.size) != 0 || ::listen(fd.get(), listen_backlog) != 0)
+    if (::bind(fd.get(), address.get(), address.size) != 0 ||
+        ::listen(fd.get(), listen_backlog) != 0)
         return fail({errno, std::generic_category()});
     return fd;
 }
@@ -76,7 +75,10 @@ public:
     std::string failure() const override { return shared_.failure(); }
     std::string status_json() const override { return engine::status_json(shared_, workers_); }
     std::string metrics_text() const override { return engine::metrics_text(shared_, workers_); }
-    bool ready() const override { return shared_.source_reachable.load() && !shared_.failed.load(); }
+    bool ready() const override
+    {
+        return shared_.source_reachable.load() && !shared_.failed.load();
+    }
 
 private:
     result<void> prepare_tls(std::string& why);
@@ -178,9 +180,7 @@ result<void> running_proxy::start_workers(std::vector<unique_fd> listeners, std:
             why = "cannot write to " + shared_.options.state_dir + ": " + log.error().message();
             return fail(log.error());
         }
-        workers_.push_back(
-            std::make_unique<worker>(shared_, std::move(*log), std::move(listener))
-        );
+        workers_.push_back(std::make_unique<worker>(shared_, std::move(*log), std::move(listener)));
     }
     std::uint64_t left_writes = 0;
     std::size_t next = 0;
@@ -229,9 +229,12 @@ result<void> running_proxy::begin(std::string& why)
         handlers.metrics_text = [this] { return metrics_text(); };
         handlers.status_json = [this] { return status_json(); };
         handlers.ready = [this] { return ready(); };
-        DW_TRY(http, status_http::start(
-            shared_.options.metrics_host, shared_.options.metrics_port, std::move(handlers), why
-        ));
+        DW_TRY(
+            http,
+            status_http::start(
+                shared_.options.metrics_host, shared_.options.metrics_port, std::move(handlers), why
+            )
+        );
         http_ = std::move(http);
     }
     watch_ = std::make_unique<schema_watch>(shared_);

@@ -118,16 +118,14 @@ std::size_t proxy_shared::prepared_count() const
 
 login proxy_shared::source_login() const
 {
-    if (!options.source.username.empty())
-        return {options.source.username, options.source.password};
+    if (!options.source.username.empty()) return {options.source.username, options.source.password};
     const std::lock_guard lock(mutex_);
     return learned_;
 }
 
 login proxy_shared::target_login() const
 {
-    if (!options.target.username.empty())
-        return {options.target.username, options.target.password};
+    if (!options.target.username.empty()) return {options.target.username, options.target.password};
     const std::lock_guard lock(mutex_);
     return learned_;
 }

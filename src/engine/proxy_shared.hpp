@@ -60,8 +60,8 @@ struct proxy_counters {
     counter backlog;
     counter oldest_ms;  // when the oldest write that is not delivered was accepted; 0: none
     counter target_connections;
-    counter lag_ms;     // of the last delivered write
-    counter draining;   // 1: no client is accepted any more, and the other numbers know it
+    counter lag_ms;    // of the last delivered write
+    counter draining;  // 1: no client is accepted any more, and the other numbers know it
 };
 
 // Why the target differs from the source, by table: what is not replicated and what was refused.

@@ -22,16 +22,16 @@ std::uint64_t wall_now_ms() noexcept
 
 std::string version_text()
 {
-    return std::to_string(DW_API_VERSION_MAJOR) + "." + std::to_string(DW_API_VERSION_MINOR) +
-           "." + std::to_string(DW_API_VERSION_PATCH);
+    return std::to_string(DW_API_VERSION_MAJOR) + "." + std::to_string(DW_API_VERSION_MINOR) + "." +
+           std::to_string(DW_API_VERSION_PATCH);
 }
 
 // A number of the status: the same everywhere under one name.
 struct metric {
-    const char* name;   // in the JSON; "dualwrite_" before it and "_total" behind in Prometheus
+    const char* name;  // in the JSON; "dualwrite_" before it and "_total" behind in Prometheus
     const char* help;
-    bool total;         // only grows
-    std::uint64_t proxy_totals::* value;
+    bool total;  // only grows
+    std::uint64_t proxy_totals::*value;
 };
 
 constexpr auto metrics = std::to_array<metric>({
@@ -41,25 +41,30 @@ constexpr auto metrics = std::to_array<metric>({
     {"writes", "Writes that went into the spool", true, &proxy_totals::writes},
     {"writes_applied", "Writes that the source has", true, &proxy_totals::writes_applied},
     {"writes_void", "Writes that the source refused", true, &proxy_totals::writes_void},
-    {"writes_unknown", "Writes whose outcome the source left open", true,
+    {"writes_unknown",
+     "Writes whose outcome the source left open",
+     true,
      &proxy_totals::writes_unknown},
     {"redriven", "Writes sent to the source again", true, &proxy_totals::redriven},
     {"refused", "Writes refused because the spool was full", true, &proxy_totals::refused},
     {"replicated", "Writes that the target acknowledged", true, &proxy_totals::replicated},
-    {"refreshed", "Writes delivered by reading the source's state", true,
-     &proxy_totals::refreshed},
+    {"refreshed", "Writes delivered by reading the source's state", true, &proxy_totals::refreshed},
     {"target_errors", "Errors of the target", true, &proxy_totals::target_errors},
-    {"target_retries", "Deliveries put off to be tried again", true,
-     &proxy_totals::target_retries},
-    {"waits_given_up", "Answers that did not wait for the target any longer", true,
+    {"target_retries", "Deliveries put off to be tried again", true, &proxy_totals::target_retries},
+    {"waits_given_up",
+     "Answers that did not wait for the target any longer",
+     true,
      &proxy_totals::waits_given_up},
     {"backlog", "Writes that the target has not acknowledged", false, &proxy_totals::backlog},
-    {"oldest_age_ms", "Age of the oldest write in delivery, milliseconds", false,
+    {"oldest_age_ms",
+     "Age of the oldest write in delivery, milliseconds",
+     false,
      &proxy_totals::oldest_age_ms},
-    {"lag_ms", "From acceptance to the target's acknowledgement, last write, milliseconds", false,
+    {"lag_ms",
+     "From acceptance to the target's acknowledgement, last write, milliseconds",
+     false,
      &proxy_totals::lag_ms},
-    {"target_connections", "Connections to the target", false,
-     &proxy_totals::target_connections},
+    {"target_connections", "Connections to the target", false, &proxy_totals::target_connections},
 });
 
 // A label's value in the exposition format.
@@ -141,9 +146,7 @@ std::string status_json(const proxy_shared& shared, const workers& all)
         {"left_logs", shared.left_logs.load()}};
     auto& incidents = out["not_replicated"] = nlohmann::json::array();
     for (const auto& its : shared.incidents())
-        incidents.push_back(
-            {{"table", its.table}, {"reason", its.reason}, {"count", its.count}}
-        );
+        incidents.push_back({{"table", its.table}, {"reason", its.reason}, {"count", its.count}});
     return out.dump();
 }
 

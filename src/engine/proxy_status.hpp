@@ -1,11 +1,11 @@
 #pragma once
 
-#include "proxy_shared.hpp"
-#include "worker.hpp"
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "proxy_shared.hpp"
+#include "worker.hpp"
 
 namespace dualwrite::engine {
 

@@ -27,8 +27,8 @@ protected:
     ~relay_handler() = default;
 };
 
-// Splits what one side sends, envelopes or (version 5) segments, and passes it on to the other side:
-// whole ranges of untouched bytes in one piece, without a copy. What is at most as large as a
+// Splits what one side sends, envelopes or (version 5) segments, and passes it on to the other
+// side: whole ranges of untouched bytes in one piece, without a copy. What is at most as large as a
 // segment leaves whole, since some drivers lose their place otherwise.
 class relay {
 public:
@@ -73,8 +73,8 @@ private:
     byte_buffer scratch_;             // a decompressed payload
     byte_buffer payload_;             // of a segment that is made anew
     byte_buffer encoded_;
-    byte_buffer large_;               // an envelope that is spread over segments
-    byte_buffer large_segments_;      // and those segments
+    byte_buffer large_;           // an envelope that is spread over segments
+    byte_buffer large_segments_;  // and those segments
 };
 
 }  // namespace dualwrite::engine

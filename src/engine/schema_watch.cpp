@@ -57,8 +57,7 @@ bool resolve_both(proxy_shared& shared, std::string& why)
             shared.set_addresses(source, std::move(*found));
         } else {
             complete = false;
-            why = std::string(source ? "source " : "target ") + where.host +
-                  ": no such host name";
+            why = std::string(source ? "source " : "target ") + where.host + ": no such host name";
         }
     }
     return complete;
@@ -158,9 +157,8 @@ asio::awaitable<bool> schema_watch::read_columns(
             parameters
         );
         cql_failure why;
-        auto reply = co_await ask(
-            connection, protocol::opcode::query, std::move(body), request_limit, why
-        );
+        auto reply =
+            co_await ask(connection, protocol::opcode::query, std::move(body), request_limit, why);
         if (!reply) {
             shared_.log_limited(
                 log_level::warning, "the source's schema cannot be read: " + why.describe()

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "proxy_shared.hpp"
-
 #include <dualwrite/engine/asio_coroutines.hpp>
 
 #include <asio/io_context.hpp>
 
 #include <thread>
+
+#include "proxy_shared.hpp"
 
 namespace dualwrite::engine {
 

@@ -25,8 +25,8 @@ constexpr std::uint32_t match_limit = 100'000;
 class full_match {
 public:
     explicit full_match(std::shared_ptr<pcre2_code> code)
-        : code_(std::move(code)), context_(pcre2_match_context_create(nullptr),
-                                           pcre2_match_context_free)
+        : code_(std::move(code)),
+          context_(pcre2_match_context_create(nullptr), pcre2_match_context_free)
     {
         pcre2_set_match_limit(context_.get(), match_limit);
     }

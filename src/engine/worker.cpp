@@ -1,10 +1,9 @@
 #include "worker.hpp"
 
-#include "client_session.hpp"
-
 #include <cerrno>
-
 #include <sys/socket.h>
+
+#include "client_session.hpp"
 
 namespace dualwrite::engine {
 
@@ -19,8 +18,7 @@ constexpr std::int64_t clock_margin_us = 2'000'000;
 }  // namespace
 
 worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd listener)
-    : shared_(shared), listener_(std::move(listener)),
-      source_(loop_, shared, true, 1, [] {}),
+    : shared_(shared), listener_(std::move(listener)), source_(loop_, shared, true, 1, [] {}),
       target_(loop_, shared, false, shared.options.target_connections, [] {})
 {
     if (shared.filter) registry_.set_filter(shared.filter);
@@ -103,7 +101,8 @@ void worker::on_io(std::uint32_t)
 {
     // A few per turn: with SO_REUSEPORT the other loops have queues of their own.
     for (int i = 0; i < 16; ++i) {
-        unique_fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        unique_fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)
+        );
         if (!client) {
             if (errno == EMFILE || errno == ENFILE)
                 shared_.log_limited(
@@ -205,7 +204,8 @@ void worker::update_counters()
 bool worker::must_hold(std::uint64_t lsn) const noexcept
 {
     if (held_.empty()) return false;
-    if (shared_.options.durable == durability::fsync && lsn > live_->log().durable_lsn()) return true;
+    if (shared_.options.durable == durability::fsync && lsn > live_->log().durable_lsn())
+        return true;
     // A target that is down or far behind is not waited for: it would only slow the client.
     return shared_.options.wait && !waiting_suspended_ && target_.any_ready();
 }

@@ -1,9 +1,5 @@
 #pragma once
 
-#include "delivery.hpp"
-#include "link_pool.hpp"
-#include "proxy_shared.hpp"
-
 #include <dualwrite/base/ring.hpp>
 #include <dualwrite/engine/loop.hpp>
 
@@ -14,6 +10,10 @@
 #include <thread>
 #include <unordered_map>
 #include <vector>
+
+#include "delivery.hpp"
+#include "link_pool.hpp"
+#include "proxy_shared.hpp"
 
 namespace dualwrite::engine {
 

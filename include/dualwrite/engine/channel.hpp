@@ -84,8 +84,8 @@ private:
     std::vector<iovec> parts_;
     byte_buffer backlog_;
     std::size_t backlog_sent_{0};
-    byte_buffer partial_;      // what was not consumed
-    byte_buffer delivered_;    // a partial_ that was handed out, until the flush
+    byte_buffer partial_;    // what was not consumed
+    byte_buffer delivered_;  // a partial_ that was handed out, until the flush
     std::size_t wanted_{0};
 };
 

@@ -22,22 +22,22 @@ struct proxy_options {
     endpoint target;
 
     std::string listen_host{"0.0.0.0"};
-    std::uint16_t listen_port{29042};      // 0: any free one, see proxy::port()
-    std::string listen_tls_cert_file;      // PEM; empty: plain
-    std::string listen_tls_key_file;       // PEM
+    std::uint16_t listen_port{29042};  // 0: any free one, see proxy::port()
+    std::string listen_tls_cert_file;  // PEM; empty: plain
+    std::string listen_tls_key_file;   // PEM
     std::string metrics_host{"127.0.0.1"};
-    std::uint16_t metrics_port{28000};     // 0: any free one
+    std::uint16_t metrics_port{28000};  // 0: any free one
     bool metrics{true};
     std::uint32_t threads{1};
 
-    bool wait{true};  // answer a write when the target has it too
-    std::uint32_t wait_limit_ms{2000};     // then answer all the same
+    bool wait{true};                    // answer a write when the target has it too
+    std::uint32_t wait_limit_ms{2000};  // then answer all the same
 
     std::string state_dir;  // created with mode 0700; the spool lies in its folder `spool`
     durability durable{durability::process};
     std::uint64_t spool_size_max{std::uint64_t{16} << 30};  // bytes; then writes get OVERLOADED
 
-    std::uint32_t target_connections{2};   // per thread
+    std::uint32_t target_connections{2};                       // per thread
     std::uint32_t request_size_max{std::uint32_t{256} << 20};  // bytes of one request's body
 
     // What clients see; empty: what the source says.
@@ -60,8 +60,8 @@ public:
     virtual ~proxy() = default;
 
     // Opens the state directory and the listening sockets, then serves. The source need not be
-    // there yet: until it is, clients get an error that says so. On failure `why` has a sentence for
-    // the operator: what is wrong and what to do.
+    // there yet: until it is, clients get an error that says so. On failure `why` has a sentence
+    // for the operator: what is wrong and what to do.
     static result<std::unique_ptr<proxy>>
     start(const proxy_options& options, log_sink log, std::string& why);
 

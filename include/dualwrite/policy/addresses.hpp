@@ -86,8 +86,9 @@ inline protocol::cell changed_cell(
 }
 
 // A node that no proxy is known for: none of its addresses is in the table.
-inline bool is_hidden(const protocol::rows_view& rows, const protocol::row_view& row,
-                      const address_rules& rules)
+inline bool is_hidden(
+    const protocol::rows_view& rows, const protocol::row_view& row, const address_rules& rules
+)
 {
     if (rules.mode != peers_mode::self) return false;
     if (rows.columns().empty() || rows.columns().front().table == "local") return false;
@@ -115,8 +116,7 @@ inline bool append_changed_rows(
         return false;
     std::array<std::byte, 4> port{};
     store_be(port.data(), std::int32_t{rules.proxy_port});
-    const auto content =
-        static_cast<std::size_t>(rows->front().raw().data() - message.data());
+    const auto content = static_cast<std::size_t>(rows->front().raw().data() - message.data());
     const auto count_at = out.size() + content - 4;
     out.append(message.first(content));
     std::int32_t count = 0;

@@ -47,8 +47,9 @@ inline constexpr std::uint8_t several = 2;  // may write more than one partition
 inline constexpr std::uint8_t has_ttl = 4;  // its expiry depends on when it is executed
 // How it gets to the target. With neither flag that is decided when it is delivered: the table was
 // not known when it was accepted.
-inline constexpr std::uint8_t replay = 8;    // as it is
-inline constexpr std::uint8_t refresh = 16;  // not itself: the partitions that it wrote are refreshed
+inline constexpr std::uint8_t replay = 8;  // as it is
+inline constexpr std::uint8_t refresh =
+    16;  // not itself: the partitions that it wrote are refreshed
 }  // namespace mutation_flags
 
 inline constexpr std::int64_t writetime_in_text = std::numeric_limits<std::int64_t>::min();

@@ -1,6 +1,5 @@
 #pragma once
 
-
 #include <dualwrite/policy/statement_facts.hpp>
 
 #include <algorithm>
@@ -77,8 +76,7 @@ inline decision decide_by_shape(const policy::statement_facts& f, const table_sh
     return {plan::replay, {}};
 }
 
-inline decision
-decide_one(const policy::statement_facts& f, const table_shape* shape)
+inline decision decide_one(const policy::statement_facts& f, const table_shape* shape)
 {
     if (f.conditional) return {plan::refresh, "lightweight transaction"};
     if (f.nondeterministic) return {plan::refresh, "non-deterministic function"};
@@ -96,9 +94,8 @@ inline bool is_system_keyspace(std::string_view keyspace) noexcept
 }
 
 // `keyspace` is the connection's, for statements that name none.
-inline decision decide(
-    const policy::statement_facts& f, const std::string& keyspace, const table_shapes& shapes
-)
+inline decision
+decide(const policy::statement_facts& f, const std::string& keyspace, const table_shapes& shapes)
 {
     using policy::statement_kind;
     const auto& where = f.keyspace.empty() ? keyspace : f.keyspace;

@@ -1,0 +1,191 @@
+#include <dualwrite/policy/outcome.hpp>
+
+#include <algorithm>
+
+#include "delivery.hpp"
+
+namespace dualwrite::engine {
+
+using namespace delivery_limits;
+using protocol::error_code;
+using replication::mutation_kind;
+using replication::mutation_view;
+
+void delivery::on_answer(
+    cluster_link& from,
+    const link_request& request,
+    const protocol::envelope_header& header,
+    bytes_view message
+)
+{
+    if (header.op != protocol::opcode::error) return target_answered(request.lsn, from, nullptr);
+    const auto error = protocol::parse_error(message, header.version);
+    const protocol::error_view unreadable{.code = error_code::server_error};
+    target_answered(request.lsn, from, error ? &*error : &unreadable);
+}
+
+void delivery::on_lost(const link_request& request)
+{
+    retry_later(request.lsn, -1);
+}
+
+void delivery::on_prepared(std::uint64_t lsn)
+{
+    if (window_.state_of(lsn) == replication::window::state::taken) window_.put_back(lsn);
+}
+
+void delivery::source_user::on_answer(
+    cluster_link& from,
+    const link_request& request,
+    const protocol::envelope_header& header,
+    bytes_view message
+)
+{
+    if (header.op != protocol::opcode::error)
+        return its.source_answered(request.lsn, from, nullptr);
+    const auto error = protocol::parse_error(message, header.version);
+    const protocol::error_view unreadable{.code = error_code::server_error};
+    its.source_answered(request.lsn, from, error ? &*error : &unreadable);
+}
+
+void delivery::source_user::on_lost(const link_request& request)
+{
+    its.redrive_later(request.lsn);
+}
+
+void delivery::target_answered(
+    std::uint64_t lsn, cluster_link& link, const protocol::error_view* error
+)
+{
+    if (error == nullptr) {
+        link.speed_up();
+        return delivered(lsn, false);
+    }
+    const auto verdict = policy::judge_target(*error, true);
+    switch (verdict.action) {
+    case policy::target_action::done:
+        return delivered(lsn, false);
+    case policy::target_action::reprepare:
+        link.forget_prepared(error->unprepared_id);
+        return window_.put_back(lsn);
+    case policy::target_action::permanent:
+        return target_refused(lsn, error->code, error->message);
+    case policy::target_action::retry:
+    case policy::target_action::retry_after:
+    case policy::target_action::reread:
+        break;
+    }
+    tools_.counters.target_errors.add();
+    tools_.shared.log_limited(
+        log_level::warning,
+        "target: " + std::string(protocol::error_code_name(error->code)) + "; trying again"
+    );
+    link.slow_down();
+    retry_later(lsn, verdict.delay.count() > 0 ? verdict.delay.count() : -1);
+}
+
+// The same text will be refused again, unless a table or keyspace is still to come.
+void delivery::target_refused(std::uint64_t lsn, error_code code, std::string_view message)
+{
+    tools_.counters.target_errors.add();
+    const auto view = view_of(lsn);
+    const auto now = tools_.on.steady_ms();
+    const auto table = table_of(view);
+    const auto since = refused_since_ms_.try_emplace(table, now).first->second;
+    const bool hope =
+        tools_.shared.schema_pending.load() > (view.header.kind == mutation_kind::schema) ||
+        tools_.shared.left_logs.load() > (log_->is_left() ? 1u : 0u);
+    if (now - since < refusal_grace_ms || hope) {
+        tools_.shared.log_limited(
+            log_level::warning,
+            "the target refuses writes to " + table + " (" +
+                std::string(protocol::error_code_name(code)) + "); trying again"
+        );
+        return retry_later(lsn, -1);
+    }
+    keep(lsn, "refused by the target: " + std::string(protocol::error_code_name(code)), message);
+}
+
+void delivery::source_answered(
+    std::uint64_t lsn, cluster_link& link, const protocol::error_view* error
+)
+{
+    const auto view = view_of(lsn);
+    auto outcome = policy::outcome::applied;
+    if (error != nullptr && error->code == error_code::unprepared) {
+        link.forget_prepared(error->unprepared_id);
+        redrives_[lsn].sent = false;
+        next_redrive_ms_ = 0;
+        return;
+    }
+    if (error != nullptr) {
+        const bool several = view.has(replication::mutation_flags::several);
+        outcome = policy::outcome_of(*error, !several);
+        // It was executed before: the object is there.
+        if (error->code == error_code::already_exists) outcome = policy::outcome::applied;
+        // Refused now, but perhaps not the first time: only a verdict on the text itself is final.
+        if (error->code == error_code::unavailable || error->code == error_code::overloaded ||
+            error->code == error_code::is_bootstrapping)
+            outcome = policy::outcome::unknown;
+    }
+    if (outcome == policy::outcome::unknown) return redrive_later(lsn);
+    redrives_.erase(lsn);
+    settle(lsn, outcome == policy::outcome::applied ? write_state::applied : write_state::void_);
+}
+
+void delivery::retry_later(std::uint64_t lsn, std::int64_t delay_ms)
+{
+    if (window_.state_of(lsn) != replication::window::state::taken) return;
+    tools_.counters.target_retries.add();
+    random_ = random_ * 6364136223846793005ull + 1442695040888963407ull;
+    if (delay_ms < 0)
+        delay_ms = policy::delay(retries, window_.attempts(lsn) + 1, random_ >> 33).count();
+    window_.postpone(lsn, tools_.on.steady_ms() + delay_ms);
+}
+
+void delivery::delivered(std::uint64_t lsn, bool refreshed)
+{
+    const auto view = view_of(lsn);
+    (refreshed ? tools_.counters.refreshed : tools_.counters.replicated).add();
+    const auto lag = tools_.on.wall_ms() - view.header.accepted_ms;
+    tools_.counters.lag_ms.set(static_cast<std::uint64_t>(std::max<std::int64_t>(lag, 0)));
+    if (!refused_since_ms_.empty()) refused_since_ms_.erase(table_of(view));
+    if (view.header.kind == mutation_kind::schema) {
+        const auto facts = policy::classify(view.text);
+        if (tools_.shared.refresh)
+            tools_.shared.refresh->schema_changed(facts.keyspace, facts.table);
+        refused_since_ms_.clear();
+    }
+    finish(lsn);
+}
+
+void delivery::keep(std::uint64_t lsn, std::string_view reason, std::string_view detail)
+{
+    const auto view = view_of(lsn);
+    tools_.shared.keep({
+        .table = table_of(view),
+        .reason = std::string(reason),
+        .detail = std::string(detail),
+        .statement = text_of(view),
+        .writetime_us = view.header.writetime_us,
+    });
+    finish(lsn);
+}
+
+void delivery::finish(std::uint64_t lsn)
+{
+    if (!log_->is_left() && view_of(lsn).header.kind == mutation_kind::schema)
+        tools_.shared.schema_pending.fetch_sub(1);
+    if (log_->state(lsn) != write_state::void_) log_->finish(lsn);
+    window_.finish(lsn);
+    redrives_.erase(lsn);
+    log_->release(window_.empty() ? last_added_ : window_.base() - 1);
+    if (observer_ != nullptr) observer_->on_delivered(lsn);
+}
+
+std::int64_t delivery::oldest_accepted_ms() const
+{
+    return window_.empty() ? 0 : view_of(window_.base()).header.accepted_ms;
+}
+
+}  // namespace dualwrite::engine

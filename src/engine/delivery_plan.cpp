@@ -1,0 +1,146 @@
+#include <algorithm>
+#include <iterator>
+
+#include "delivery.hpp"
+
+namespace dualwrite::engine {
+
+using namespace delivery_limits;
+using replication::mutation_kind;
+using replication::mutation_view;
+using replication::plan;
+
+namespace {
+
+constexpr std::uint8_t counter_batch = 2;
+
+}  // namespace
+
+void delivery::for_each_statement(
+    const mutation_view& m, const std::function<void(const replication::statement&, bytes_view)>& f
+)
+{
+    const auto& shapes = tools_.registry.shapes();
+    switch (m.header.kind) {
+    case mutation_kind::execute:
+        return f(statement_of(m.header.statement), m.values);
+    case mutation_kind::query:
+        return f(replication::make_statement({}, m.text, shapes), m.values);
+    case mutation_kind::schema:
+        return;
+    case mutation_kind::batch:
+        break;
+    }
+    replication::child_reader children(m);
+    for (auto next = children.next(); next && *next; next = children.next()) {
+        const auto& child = **next;
+        if (child.prepared)
+            f(statement_of(child.statement), child.values);
+        else
+            f(replication::make_statement({}, child.text, shapes), child.values);
+    }
+}
+
+std::string delivery::text_of(const mutation_view& m)
+{
+    if (m.header.kind == mutation_kind::schema) return std::string(m.text);
+    std::string out;
+    for_each_statement(m, [&](const replication::statement& its, bytes_view) {
+        if (!out.empty()) out += "; ";
+        out += its.text;
+    });
+    return out;
+}
+
+std::string delivery::table_of(const mutation_view& m)
+{
+    if (m.header.kind == mutation_kind::schema)
+        return replication::table_name(policy::classify(m.text), {});
+    std::string out;
+    for_each_statement(m, [&](const replication::statement& its, bytes_view) {
+        if (out.empty()) out = its.table;
+    });
+    return out;
+}
+
+// Asks for the schema again when a table is not in it, and takes the write as it is when the source
+// does not seem to have such a table (any more).
+replication::decision delivery::plan_of(const mutation_view& m)
+{
+    if (m.header.kind == mutation_kind::schema || m.has(replication::mutation_flags::replay))
+        return {plan::replay, {}};
+    replication::decision all{plan::replay, {}};
+    for_each_statement(m, [&](const replication::statement& its, bytes_view) {
+        if (its.decision.what > all.what) all = its.decision;
+    });
+    if (m.header.kind == mutation_kind::batch && m.header.batch_type == counter_batch)
+        all = {plan::refresh, "counter"};
+    if (all.what == plan::undecided && !may_still_come(m)) return {plan::replay, {}};
+    return all;
+}
+
+// A table of this write is not in the schema that was read. True: it may be in the next one.
+bool delivery::may_still_come(const mutation_view& m)
+{
+    tools_.shared.want_shapes();
+    const bool read = tools_.shared.shapes_version() != 0;
+    return !read || tools_.on.wall_ms() - m.header.accepted_ms < refusal_grace_ms;
+}
+
+void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)
+{
+    const bool named = m.has(replication::mutation_flags::named_values);
+    std::vector<replication::partition_ref> partitions;
+    bool complete = true;
+    bool known = true;
+    bool serial = false;
+    const auto& shapes = tools_.registry.shapes();
+    for_each_statement(m, [&](const replication::statement& its, bytes_view values) {
+        auto found = replication::partitions_of(
+            its.facts, its.text, its.keyspace, shapes, replication::bound_values(values, named)
+        );
+        known &= replication::tables_known(its.facts, its.keyspace, shapes);
+        complete &= !found.empty();
+        serial |= its.facts.conditional;
+        std::move(found.begin(), found.end(), std::back_inserter(partitions));
+    });
+    if (!known && may_still_come(m)) return retry_later(lsn, undecided_delay_ms);
+    if (!complete || partitions.empty()) {
+        const auto reason = std::string(plan_of(m).reason);
+        return keep(lsn, reason + ", and it does not name its partitions");
+    }
+    refreshes_[lsn] = {partitions.size(), refresh_status::done, {}};
+    for (auto& partition : partitions) {
+        refresh_key key;
+        key.keyspace = std::move(partition.keyspace);
+        key.table = std::move(partition.table);
+        key.partition = std::move(partition.key);
+        key.serial = serial;
+        key.writetime_us = std::max<std::int64_t>(m.header.writetime_us, 0);
+        auto on = &tools_.on;
+        tools_.shared.refresh->request(std::move(key), [on, lsn, alive = alive_](refresh_result r) {
+            on->post([lsn, alive, r = std::move(r)] {
+                if (*alive != nullptr) (*alive)->refresh_ended(lsn, r);
+            });
+        });
+    }
+}
+
+void delivery::refresh_ended(std::uint64_t lsn, const refresh_result& result)
+{
+    const auto found = refreshes_.find(lsn);
+    if (found == refreshes_.end()) return;
+    auto& work = found->second;
+    if (result.status > work.status) {
+        work.status = result.status;
+        work.why = result.why;
+    }
+    if (--work.left != 0) return;
+    const auto ended = std::move(work);
+    refreshes_.erase(found);
+    if (ended.status == refresh_status::done) return delivered(lsn, true);
+    if (ended.status == refresh_status::retry) return retry_later(lsn, -1);
+    keep(lsn, "refresh failed: " + ended.why);
+}
+
+}  // namespace dualwrite::engine
