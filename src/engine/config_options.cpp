@@ -6,6 +6,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "config_json.hpp"
+#include "text_filter.hpp"
+
 namespace dualwrite::engine {
 
 namespace {
@@ -66,6 +69,31 @@ check_pair(const config& from, const std::string& a, const std::string& b, std::
     const auto& missing = from.text(a).empty() ? a : b;
     why = "Both " + a + " and " + b + " need to be set: --" + missing + " is missing";
     return fail(errc::invalid_argument);
+}
+
+// What clients are told, and which statements stay at the source.
+result<void> read_views(const config& from, proxy_options& options, std::string& why)
+{
+    for (const auto& version : from.list("protocol-version"))
+        options.protocol_versions.push_back(static_cast<std::uint8_t>(*parse_number(version)));
+    options.cql_versions = from.list("cql-version");
+    options.compressions = from.list("compression");
+    options.compression_enabled = from.boolean("compression-enabled");
+    const auto peers = from.text("peers");
+    options.addresses.mode = peers == "source" ? policy::peers_mode::source
+                             : peers == "self" ? policy::peers_mode::self
+                                               : policy::peers_mode::proxied;
+    if (const auto json = from.text("ghostIps"); !json.empty()) {
+        DW_TRY(ghosts, parse_ghost_addresses(json, why));
+        options.addresses.ghosts = std::move(ghosts);
+    }
+    options.filter_tables = from.text("filter-tables");
+    if (options.filter_tables.empty()) return {};
+    if (const auto filter = make_text_filter(options.filter_tables, why); !filter) {
+        why = "--filter-tables: " + why;
+        return fail(filter.error());
+    }
+    return {};
 }
 
 tls_verify verify_of(const std::string& word)
@@ -203,6 +231,7 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
     options.metrics_port = static_cast<std::uint16_t>(from.number("metrics-port"));
     options.threads = static_cast<std::uint32_t>(from.number("threads"));
 
+    DW_CHECK(read_views(from, options, why));
     options.wait = from.boolean("wait");
     options.wait_limit_ms = static_cast<std::uint32_t>(from.number("wait-limit"));
     DW_TRY(dir, state_dir(from, env, why));

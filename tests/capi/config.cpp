@@ -136,13 +136,13 @@ TEST_SUITE("engine/config")
             "--uuid is not supported yet by this version; only its default, false, is"
         );
         CHECK(
-            refusal(proxy, "filter-tables", "x") ==
-            "--filter-tables is not supported yet by this version; leave it out"
+            refusal(proxy, "proxy-jks-file", "x") ==
+            "--proxy-jks-file is not supported yet by this version; leave it out"
         );
         CHECK(refusal(proxy, "proxy-jks-password", "Xyzzy").find("Xyzzy") == std::string::npos);
         CHECK(
-            refusal(proxy, "protocol-version", "4,x") ==
-            "--protocol-version is not supported yet by this version; leave it out"
+            refusal(proxy, "protocol-version", "4,2") ==
+            "--protocol-version: '2' is not a number from 3 to 5"
         );
     }
 
@@ -230,6 +230,10 @@ TEST_SUITE("engine/config")
         CHECK(options->threads == 1);
         CHECK(options->wait);
         CHECK(options->wait_limit_ms == 2000);
+        CHECK(options->protocol_versions.empty());
+        CHECK(options->compression_enabled);
+        CHECK(options->addresses.mode == policy::peers_mode::proxied);
+        CHECK(options->addresses.ghosts.empty());
         CHECK(options->durable == durability::process);
         CHECK(options->spool_size_max == std::uint64_t{16} << 30);
         CHECK(options->request_size_max == 256u << 20);
@@ -253,6 +257,13 @@ TEST_SUITE("engine/config")
              {"wait", "false"},
              {"metrics", "false"},
              {"durability", "fsync"},
+             {"protocol-version", "4,3"},
+             {"cql-version", "3.4.5"},
+             {"compression", "LZ4"},
+             {"compression-enabled", "no"},
+             {"filter-tables", "insert into test .*"},
+             {"peers", "self"},
+             {"ghostIps", "{\"10.0.0.1\":\"10.1.0.1\",\"::1\":\"::2\"}"},
              {"state-dir", "/x"}}
         );
         const auto options = make_proxy_options(from, home, why);
@@ -270,6 +281,17 @@ TEST_SUITE("engine/config")
         CHECK_FALSE(options->metrics);
         CHECK(options->durable == durability::fsync);
         CHECK(options->state_dir == "/x");
+        CHECK(options->protocol_versions == std::vector<std::uint8_t>{4, 3});
+        CHECK(options->cql_versions == std::vector<std::string>{"3.4.5"});
+        CHECK(options->compressions == std::vector<std::string>{"lz4"});
+        CHECK_FALSE(options->compression_enabled);
+        CHECK(options->filter_tables == "insert into test .*");
+        CHECK(options->addresses.mode == policy::peers_mode::self);
+        CHECK(options->addresses.ghosts.size() == 2);
+        CHECK(
+            options->addresses.ghosts.at(std::string("\x0a\0\0\x01", 4)) ==
+            "\x0a\x01" + std::string("\0\x01", 2)
+        );
     }
 
     TEST_CASE("make_proxy_options: refuses what does not go together")
@@ -299,6 +321,23 @@ TEST_SUITE("engine/config")
             why({s, t, {"metrics-port", "29042"}}) ==
             "--metrics-port and --proxy-port are both 29042"
         );
+        CHECK(
+            why({s, t, {"filter-tables", "insert (into"}}
+            ).find("--filter-tables: the pattern is") == 0
+        );
+        for (const std::string bad :
+             {"{",
+              "[]",
+              "{\"a\":\"10.0.0.1\"}",
+              "{\"10.0.0.1\":\"b\"}",
+              "{\"10.0.0.1\":1}",
+              "{\"10.0.0.1\":\"::1\"}",
+              "{\"::1\":\"::2\",\"0:0::1\":\"::3\"}"}) {
+            CAPTURE(bad);
+            const auto text = why({s, t, {"ghostIps", bad.c_str()}});
+            CHECK(text.find("--ghostIps: ") == 0);
+            CHECK(text.find("it looks like") != std::string::npos);
+        }
         CHECK(why({{"source", "s:1"}, t, {"source-port", "1"}}) == "");
         CHECK(
             why({{"source", "s:1"}, t, {"source-port", "2"}}) ==
