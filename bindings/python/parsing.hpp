@@ -40,10 +40,13 @@ inline py::tuple facts_of(const dw_statement* statement, std::int32_t child)
     );
 }
 
-inline py::tuple classify(const std::string& cql)
+inline py::tuple classify(const py::str& cql)
 {
+    Py_ssize_t size = 0;
+    const auto* text = PyUnicode_AsUTF8AndSize(cql.ptr(), &size);
+    if (text == nullptr) throw py::error_already_set();
     dw_statement* made = nullptr;
-    check([&](dw_error* err) { return dw_classify(&made, cql.data(), cql.size(), err); });
+    check([&](dw_error* err) { return dw_classify(&made, text, static_cast<size_t>(size), err); });
     struct release {
         void operator()(dw_statement* s) const noexcept { dw_statement_free(&s); }
     };

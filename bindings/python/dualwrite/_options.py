@@ -1,7 +1,7 @@
 """Options: keyword arguments as the text that dualwrite.h takes."""
 
 import os
-from typing import NamedTuple
+from collections import namedtuple
 
 from . import _dualwrite
 from ._errors import ConfigError
@@ -10,19 +10,10 @@ _COMMANDS = {"proxy": 1, "copy": 2, "validate": 4}
 _TYPES = ("text", "boolean", "number", "size", "duration", "choice")
 
 
-class Key(NamedTuple):
+class Key(namedtuple("Key", "name type default values group help secret list required planned")):
     """An option: `name` with `-`, as the programs have it after `--`."""
 
-    name: str
-    type: str
-    default: str
-    values: str
-    group: str
-    help: str
-    secret: bool
-    list: bool
-    required: bool
-    planned: bool
+    __slots__ = ()
 
 
 def keys(command="proxy"):

@@ -1,6 +1,6 @@
 """Statements, envelopes and segments."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 from . import _dualwrite
 
@@ -9,34 +9,17 @@ _KINDS = ("select", "insert", "update", "delete", "batch", "truncate", "ddl", "u
 _BATCH_TYPES = ("logged", "unlogged", "counter")
 
 
-class Statement(NamedTuple):
+class Statement(namedtuple(
+    "Statement",
+    "kind keyspace table is_write unparsed conditional using_timestamp using_ttl "
+    "nondeterministic other_function delta element json range may_be_several named_markers "
+    "marker_count marker_first timestamp_us timestamp_marker ttl_s ttl_marker batch_type "
+    "children",
+)):
     """What is known about a CQL statement from its text alone. `timestamp_us` and `ttl_s` are the
     literals of USING, the `..._marker` fields the bind marker that stands there instead."""
 
-    kind: str
-    keyspace: "str | None"
-    table: "str | None"
-    is_write: bool
-    unparsed: bool
-    conditional: bool
-    using_timestamp: bool
-    using_ttl: bool
-    nondeterministic: bool
-    other_function: bool
-    delta: bool
-    element: bool
-    json: bool
-    range: bool
-    may_be_several: bool
-    named_markers: bool
-    marker_count: int
-    marker_first: int
-    timestamp_us: "int | None"
-    timestamp_marker: "int | None"
-    ttl_s: "int | None"
-    ttl_marker: "int | None"
-    batch_type: "str | None"
-    children: "tuple[Statement, ...]"
+    __slots__ = ()
 
 
 def _statement(facts):
@@ -53,16 +36,10 @@ def classify(cql):
     return _statement(_dualwrite.classify(cql))
 
 
-class Envelope(NamedTuple):
+class Envelope(namedtuple("Envelope", "version response flags stream_id opcode body wire_size")):
     """One message of the protocol; `body` as it was sent, maybe compressed."""
 
-    version: int
-    response: bool
-    flags: int
-    stream_id: int
-    opcode: int
-    body: bytes
-    wire_size: int
+    __slots__ = ()
 
 
 def parse_envelope(data, body_size_max=256 * 1024 * 1024):
@@ -71,13 +48,10 @@ def parse_envelope(data, body_size_max=256 * 1024 * 1024):
     return parsed and Envelope(*parsed)
 
 
-class Segment(NamedTuple):
+class Segment(namedtuple("Segment", "payload self_contained compressed wire_size")):
     """A verified segment of version 5; `payload` is expanded."""
 
-    payload: bytes
-    self_contained: bool
-    compressed: bool
-    wire_size: int
+    __slots__ = ()
 
 
 def parse_segment(data, lz4=False):

@@ -1,9 +1,8 @@
 """Proxies and jobs: what runs on threads of the library."""
 
 import atexit
-import json
 import weakref
-from typing import NamedTuple
+from collections import namedtuple
 
 from . import _dualwrite
 from ._errors import CancelledError, InvalidArgumentError, JobFailedError, TimedOutError
@@ -19,15 +18,18 @@ def _close_all():
         one.close()
 
 
-class ProxyProgress(NamedTuple):
+def _from_json(text):
+    import json  # not with dualwrite itself: it takes its time
+
+    return json.loads(text)
+
+
+class ProxyProgress(namedtuple(
+    "ProxyProgress", "state ready clients backlog_writes spool_bytes backlog_age_ms"
+)):
     """A snapshot of a proxy; `state` is "running", "draining" or "stopped"."""
 
-    state: str
-    ready: bool
-    clients: int
-    backlog_writes: int
-    spool_bytes: int
-    backlog_age_ms: int
+    __slots__ = ()
 
 
 class Proxy:
@@ -75,7 +77,7 @@ class Proxy:
 
     def status(self):
         """The status as the metrics port serves it under /status.json."""
-        return json.loads(self._started().status_json())
+        return _from_json(self._started().status_json())
 
     def metrics(self):
         """The metrics in Prometheus' text format."""
@@ -109,29 +111,15 @@ class Proxy:
 _JOB_STATES = ("running", "succeeded", "different", "failed", "cancelled")
 
 
-class JobProgress(NamedTuple):
+class JobProgress(namedtuple(
+    "JobProgress",
+    "state table ranges_total ranges_done ranges_failed ranges_skipped rows rows_estimated cells "
+    "bytes retries missing extra differing rechecked elapsed_s done_fraction rows_per_s eta_s",
+)):
     """A snapshot of a job; `state` is "running", "succeeded", "different", "failed" or
     "cancelled". Counters only grow."""
 
-    state: str
-    table: str
-    ranges_total: int
-    ranges_done: int
-    ranges_failed: int
-    ranges_skipped: int
-    rows: int
-    rows_estimated: int
-    cells: int
-    bytes: int
-    retries: int
-    missing: int
-    extra: int
-    differing: int
-    rechecked: int
-    elapsed_s: float
-    done_fraction: float
-    rows_per_s: float
-    eta_s: "float | None"
+    __slots__ = ()
 
 
 class Job:
@@ -168,7 +156,7 @@ class Job:
 
     def report(self):
         """The report so far."""
-        return json.loads(self._handle.report_json())
+        return _from_json(self._handle.report_json())
 
     def error(self):
         """Why it failed, empty if it did not."""
