@@ -353,7 +353,9 @@ class Package(unittest.TestCase):
         self.assertTrue((folder / "py.typed").exists())
         stubs = (folder / "__init__.pyi").read_text()
         for name in dualwrite.__all__:
-            self.assertRegex(stubs, rf"(?m)^(class|def) {name}\b")
+            self.assertIn(f"    {name} as {name},\n", stubs)
+        for module in folder.glob("*.py"):
+            self.assertTrue(module.with_suffix(".pyi").exists(), module)
 
     def test_the_version_is_the_library_s(self):
         self.assertRegex(dualwrite.__version__, r"^\d+\.\d+\.\d+$")
