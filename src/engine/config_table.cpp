@@ -141,8 +141,8 @@ constexpr auto keys = std::to_array<config_key>({
     {"counters", "", choice, "refuse|converge", "refuse", copy, 0, 0, 0, data,
      "Counter tables: refuse, or add the difference. The latter is right only while nothing else "
      "writes these counters."},
-    {"unknown-writetime-us", "", number, "US", "0", copy, 0, 0, i64_max, data,
-     "Write time, microseconds, of collections of a source before Cassandra 5.0, which cannot tell "
+    {"unknown-writetime", "", number, "MICROSECONDS", "0", copy, 0, 0, i64_max, data,
+     "Write time of collections of a source before Cassandra 5.0, which cannot tell "
      "it; 0: refuse tables that have some."},
 
     {"ranges", "", number, "N", "0", jobs, 0, 0, 1'000'000, pace,
