@@ -196,6 +196,7 @@ void spool_shared::run()
         } else if (spares_.size() < spares_wanted()) {
             refill(lock);
         } else {
+            disk_full_ = false;
             wake_.wait(lock);
         }
     }

@@ -78,4 +78,184 @@ TEST_SUITE("engine/spool")
             );
         }
     }
+
+    TEST_CASE("spool_log: an intent larger than a segment gets one of its own size")
+    {
+        const auto disk = std::make_shared<memory_disk>();
+        {
+            const auto directory = must_open(disk);
+            const auto log = must_create(*directory);
+            const auto id = log->intern("ks", std::string(20'000, 's'));
+            append(*log, payload_of(1, 100));
+            append(*log, payload_of(2, 1'000'000), {id});
+            append(*log, payload_of(3, 100), {id});
+            REQUIRE(log->commit());
+            const auto intents = read_all(*log);
+            REQUIRE(intents.size() == 3);
+            CHECK(same(intents[1].payload, payload_of(2, 1'000'000)));
+        }
+        const auto directory = must_open(disk->copy());
+        const auto log = std::move(directory->take_left_logs().front());
+        const auto intents = read_all(*log);
+        REQUIRE(intents.size() == 3);
+        CHECK(same(intents[1].payload, payload_of(2, 1'000'000)));
+        CHECK(intents[2].statements.front().size() == 20'003);
+    }
+
+    TEST_CASE("spool_log: the first outcome of a write stands, and a void one is not delivered")
+    {
+        const auto disk = std::make_shared<memory_disk>();
+        const auto directory = must_open(disk);
+        const auto log = must_create(*directory);
+        for (std::uint64_t lsn = 1; lsn <= 4; ++lsn) append(*log, payload_of(lsn, 20));
+        log->settle(1, write_state::applied);
+        log->settle(1, write_state::void_);
+        log->settle(2, write_state::void_);
+        log->settle(2, write_state::applied);
+        log->finish(3);
+        log->settle(3, write_state::applied);
+        log->finish(2);
+        REQUIRE(log->commit());
+        CHECK(log->state(1) == write_state::applied);
+        CHECK(log->state(2) == write_state::void_);
+        CHECK(log->state(3) == write_state::done);
+        CHECK(log->backlog() == 2);
+        CHECK(log->first_unfinished() == 1);
+        CHECK(lsns_of(read_all(*log)) == std::vector<std::uint64_t>{1, 4});
+    }
+
+    TEST_CASE("spool_log: a commit of nothing writes nothing, outcomes of a turn are one record")
+    {
+        const auto disk = std::make_shared<memory_disk>();
+        const auto directory = must_open(disk);
+        const auto log = must_create(*directory);
+        for (std::uint64_t lsn = 1; lsn <= 100; ++lsn) append(*log, payload_of(lsn, 20));
+        REQUIRE(log->commit());
+        const auto calls = disk->calls;
+        REQUIRE(log->commit());
+        REQUIRE(log->commit());
+        CHECK(disk->calls == calls);
+
+        disk->tracing = true;
+        for (std::uint64_t lsn = 100; lsn >= 1; --lsn) log->settle(lsn, write_state::applied);
+        REQUIRE(log->commit());
+        REQUIRE(disk->trace.size() == 1);
+        CHECK(disk->trace.front().bytes.size() == 48);  // header, one range, checksum, padding
+    }
+
+    TEST_CASE("spool_log: deliveries are recorded every 4096, or when 200 ms have passed")
+    {
+        const auto disk = std::make_shared<memory_disk>();
+        const auto directory = must_open(disk);
+        const auto log = must_create(*directory);
+        for (std::uint64_t lsn = 1; lsn <= 5000; ++lsn) append(*log, "");
+        REQUIRE(log->commit());
+        log->sync_done(1000);
+        log->finish(1);
+        REQUIRE(log->commit());
+        disk->tracing = true;
+        const auto recorded = [&](std::uint64_t from, std::uint64_t to) {
+            for (auto lsn = from; lsn <= to; ++lsn) log->finish(lsn);
+            disk->trace.clear();
+            REQUIRE(log->commit());
+            return !disk->trace.empty();
+        };
+        CHECK_FALSE(recorded(2, 10));
+        log->sync_done(1199);
+        CHECK_FALSE(recorded(11, 20));
+        log->sync_done(1200);
+        CHECK(recorded(21, 22));
+        CHECK_FALSE(recorded(23, 23 + 4094));
+        CHECK(recorded(23 + 4095, 23 + 4095));
+        const auto left = std::move(must_open(disk->copy())->take_left_logs().front());
+        CHECK(left->first_unfinished() == 23 + 4096);
+    }
+
+    TEST_CASE("spool_log: a reader that lags behind reads the same from the files")
+    {
+        for (const std::uint64_t memory_max : {std::uint64_t{0}, std::uint64_t{100'000}}) {
+            const auto disk = std::make_shared<memory_disk>();
+            auto options = small_options();
+            options.memory_max = memory_max;
+            const auto directory = must_open(disk, options);
+            const auto log = must_create(*directory);
+            const auto id = log->intern("ks", "INSERT");
+            std::uint64_t last = 0;
+            const auto write = [&](std::uint64_t count) {
+                for (; count != 0; --count) {
+                    ++last;
+                    append(*log, payload_of(last, last % 100 == 0 ? 30'000 : last % 700), {id});
+                }
+                REQUIRE(log->commit());
+            };
+            std::uint64_t read = 0;
+            const auto read_next = [&](std::uint64_t count) {
+                for (; count != 0; --count) {
+                    const auto next = log->next_intent();
+                    REQUIRE(next);
+                    REQUIRE(next->has_value());
+                    REQUIRE((*next)->lsn == ++read);
+                    const auto size = read % 100 == 0 ? 30'000 : read % 700;
+                    REQUIRE(same(as_text((*next)->payload), payload_of(read, size)));
+                    log->release(read);
+                }
+            };
+            write(10);
+            read_next(10);
+            CHECK(disk->reads == 0);
+            for (int turn = 0; turn < 100; ++turn) {
+                write(20);
+                read_next(10);
+            }
+            CHECK(disk->reads > 10);
+            read_next(last - read);
+            const auto reads = disk->reads;
+            write(5);
+            read_next(5);
+            CHECK(disk->reads == reads);  // caught up: from memory again
+            CHECK_FALSE(log->next_intent()->has_value());
+        }
+    }
+
+    TEST_CASE("spool_log: segments are deleted from the oldest on when all in them is finished")
+    {
+        const auto disk = std::make_shared<memory_disk>();
+        const auto directory = must_open(disk);
+        const auto log = must_create(*directory);
+        for (std::uint64_t lsn = 1; lsn <= 200; ++lsn) append(*log, payload_of(lsn, 500));
+        REQUIRE(log->commit());
+        read_all(*log);
+        const auto all = segments_of(*disk).size();
+        REQUIRE(all > 8);
+        CHECK(directory->size_bytes() == all * 16 * 1024);
+
+        for (std::uint64_t lsn = 2; lsn <= 150; ++lsn) log->finish(lsn);
+        REQUIRE(log->commit());
+        CHECK(segments_of(*disk).size() == all);  // the first intent still waits
+        log->finish(1);
+        REQUIRE(log->commit());
+        CHECK(segments_of(*disk).size() < all / 2);
+        for (std::uint64_t lsn = 151; lsn <= 200; ++lsn) log->finish(lsn);
+        REQUIRE(log->commit());
+        CHECK(segments_of(*disk).size() == 1);
+        CHECK(directory->size_bytes() == 16 * 1024);
+    }
+
+    TEST_CASE("spool_log: a live log that ends leaves a small file, and nothing to deliver twice")
+    {
+        const auto disk = std::make_shared<memory_disk>();
+        {
+            const auto directory = must_open(disk);
+            const auto log = must_create(*directory);
+            for (std::uint64_t lsn = 1; lsn <= 3; ++lsn) append(*log, payload_of(lsn, 500));
+            REQUIRE(log->commit());
+            log->finish(1);
+            log->finish(3);
+        }
+        CHECK(disk->data(segments_of(*disk).front()).size() < 7000);
+        const auto directory = must_open(disk);
+        CHECK(directory->size_bytes() == disk->data(segments_of(*disk).front()).size());
+        const auto log = std::move(directory->take_left_logs().front());
+        CHECK(lsns_of(read_all(*log)) == std::vector<std::uint64_t>{2});
+    }
 }

@@ -57,8 +57,11 @@ public:
     // The call with this number fails, counted from 1 by `calls`; 0: none.
     std::uint64_t fail_at{0};
     std::uint64_t calls{0};
+    std::uint64_t reads{0};
+    std::uint64_t syncs{0};
     int fail_errno{EIO};
     bool failed{false};
+    bool fail_allocate{false};
     bool fail_short{true};  // a write that fails has written its first half
 
     // While it is set, syncs wait.
@@ -201,19 +204,28 @@ public:
     {
         const std::lock_guard lock(disk_->mutex);
         if (disk_->must_fail()) return disk_->error();
+        ++disk_->reads;
         if (offset >= file_->data.size()) return std::size_t{0};
         const auto n = std::min<std::size_t>(out.size(), file_->data.size() - offset);
         if (n != 0) std::memcpy(out.data(), file_->data.data() + offset, n);
         return n;
     }
 
-    result<void> allocate(std::uint64_t size, bool) override { return resize(size); }
+    result<void> allocate(std::uint64_t size, bool) override
+    {
+        {
+            const std::lock_guard lock(disk_->mutex);
+            if (disk_->fail_allocate) return disk_->error();
+        }
+        return resize(size);
+    }
     result<void> truncate(std::uint64_t size) override { return resize(size); }
 
     result<void> sync() override
     {
         std::unique_lock lock(disk_->mutex);
         disk_->released.wait(lock, [this] { return !disk_->hold_syncs; });
+        ++disk_->syncs;
         if (disk_->must_fail()) return disk_->error();
         file_->durable = file_->data;
         disk_->note({disk_call::kind::sync, "", "", file_, 0, {}});

@@ -211,7 +211,7 @@ private:
         while (expected <= p.committed && is_finished(p.at(expected).state)) ++expected;
         REQUIRE(intent.lsn == expected);
         const auto& model = p.at(expected);
-        CHECK(as_text(intent.payload) == payload_of(expected, model.size, p.tag));
+        CHECK(same(as_text(intent.payload), payload_of(expected, model.size, p.tag)));
         REQUIRE(intent.statement_ids.size() == model.statements);
         for (std::size_t i = 0; i < model.statements; ++i) {
             const auto& statement = p.log->statement_of(intent.statement_ids[i]);
@@ -242,7 +242,7 @@ private:
     void release(pair& p)
     {
         for (const auto& [lsn, view] : p.views)
-            CHECK(as_text(view) == payload_of(lsn, p.at(lsn).size, p.tag));
+            CHECK(same(as_text(view), payload_of(lsn, p.at(lsn).size, p.tag)));
         if (p.last_read == p.released) return;
         p.released += 1 + roll(p.last_read - p.released);
         p.log->release(p.released);

@@ -115,7 +115,7 @@ private:
             std::string tag;
             for (const auto& intent : read_all(*log)) {
                 tag = intent.payload.substr(0, intent.payload.find('#'));
-                CHECK(intent.payload == payload_of(intent.lsn, intent.payload.size(), tag));
+                CHECK(same(intent.payload, payload_of(intent.lsn, intent.payload.size(), tag)));
                 CHECK(intent.statements == std::vector<std::string>{"ks|INSERT INTO " + tag});
                 found[tag].insert(intent.lsn);
             }

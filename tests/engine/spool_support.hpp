@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -87,6 +88,12 @@ append(spool_log& log, const std::string& payload, const std::vector<std::uint32
     const bytes_view all = as_bytes(payload);
     const bytes_view parts[] = {all.first(half), all.subspan(half)};
     return log.append_intent(ids, parts);
+}
+
+// A comparison whose operands are too long to be printed.
+inline bool same(std::string_view a, std::string_view b)
+{
+    return a == b;
 }
 
 struct read_intent {

@@ -109,7 +109,7 @@ private:
         words_.erase(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>(count));
         base_ += count * lsns_per_word;
         // A backlog that is gone must not keep its memory.
-        if (words_.capacity() > 64 + 4 * words_.size()) words_.shrink_to_fit();
+        if (words_.capacity() > 1024 + 4 * words_.size()) words_.shrink_to_fit();
     }
 
     std::vector<std::uint64_t> words_;
