@@ -41,11 +41,11 @@ class Proxy:
     """`dualwrite-proxy SOURCE TARGET ...`; the same ports and state folder at each start."""
 
     def __init__(self, source, target, folder: Path, *flags: str, source_port: int = 0,
-                 port: int = 0, metrics_port: int = 0):
+                 port: int = 0, metrics_port: int = 0, state: Path | None = None):
         self.port = free_port(port)
         self.metrics_port = free_port(metrics_port)
         self.folder = Path(folder)
-        self.state = self.folder / "state"
+        self.state = state or self.folder / "state"
         self.flags = list(flags)
         self.address = "127.0.0.1"
         self.command = [

@@ -33,8 +33,10 @@ class KilledProxy(ClusterTest):
         self.addCleanup(self.proxy.kill9)
 
     def test_every_acknowledged_write_is_equal_on_both_sides(self):
-        workers = [Worker(5), Worker(4, client_timestamps=False),
-                   Worker(5, client_timestamps=False, compression=True), Worker(4)]
+        pace = {"pause_s": 0.05}
+        workers = [Worker(5, options=pace), Worker(4, client_timestamps=False, options=pace),
+                   Worker(5, client_timestamps=False, compression=True, options=pace),
+                   Worker(4, options=pace)]
         application = Application(self.folder / "application", self.proxy.address, self.proxy.port,
                                   workers, self.seed, spawner())
         self.addCleanup(application.kill)
@@ -54,17 +56,16 @@ class KilledProxy(ClusterTest):
     def _disturb(self, application) -> None:
         """Kills at random moments of the run, among them one while the target is away."""
         chance = random.Random(self.seed)
-        outage_at = KILLS // 2
+        step = WRITES // (KILLS + 1)
         for kill in range(KILLS):
-            step = WRITES // (KILLS + 1)
-            application.wait_for((kill + 1) * step + chance.randrange(step // 2))
-            if kill == outage_at:
+            application.wait_for(application.acknowledged + chance.randrange(step // 2, step))
+            if kill == KILLS // 2:
                 self._outage(application)
             self.proxy.kill9()
             # Documented flags that may change from start to start.
             self.proxy.start("--wait", chance.choice(["true", "false"]))
             print(f"killed and restarted the proxy at {application.acknowledged}", flush=True)
-        application.wait_for(WRITES)
+        application.wait_for(max(WRITES, application.acknowledged + step // 2))
 
     def _outage(self, application) -> None:
         """The target is killed and comes back; the application must not notice (I4)."""

@@ -7,7 +7,8 @@ import unittest
 from support import ClusterTest
 from support_proxy import Proxy
 from support_wire import (
-    EXECUTE, OPTIONS, QUERY, READY, RESULT, Raw, Relay, envelope, query, segment, startup)
+    EXECUTE, OPTIONS, PROTOCOL_ERROR, QUERY, READY, RESULT, Raw, Relay, envelope, query, segment,
+    startup)
 from testbed import Node
 
 MARK = "SELECT mark_of_this_test"  # what must not get through
@@ -26,6 +27,8 @@ BEFORE_FORWARDING = [
     ("opcode of an answer", envelope(RESULT, _BODY), 4, True),
     ("negative length", envelope(QUERY, _BODY, size=-1), 4, True),
     ("length over the limit", envelope(QUERY, _BODY, size=400 << 20), 4, True),
+    # The real server looks at this one; negative ids are its own, by the specification.
+    ("negative stream id", query(MARK, stream=-5), 4, True),
     ("HTTP", b"GET / HTTP/1.1\r\nHost: " + _BODY + b"\r\n\r\n", 4, False),
     ("v5: wrong CRC24", segment(query(MARK, 5), wrong_header=True), 5, True),
     ("v5: wrong CRC32", segment(query(MARK, 5), wrong_payload=True), 5, True),
@@ -45,7 +48,6 @@ BY_THE_SOURCE = [
     ("BATCH of junk", envelope(_BATCH, b"\0\0\5\7"), 4, True),
     ("QUERY with bytes behind it",
      envelope(QUERY, query("SELECT key FROM system.local")[9:] + b"abc"), 4, True),
-    ("negative stream id", query("SELECT key FROM system.local", stream=-5), 4, True),
 ]
 
 
@@ -75,8 +77,9 @@ class Malformed(ClusterTest):
                 direct, proxied = self.both_outcomes(data, version, started)
                 # Where the real server falls silent for ever, closing or saying why is better.
                 self.assertIn(proxied[0], ("error", "closed"))
-                if direct[0] == "error" and proxied[0] == "error":
-                    self.assertEqual(proxied[1], direct[1], "error code")
+                if proxied[0] == "error":
+                    self.assertEqual(proxied[1], PROTOCOL_ERROR)
+                if direct[0] == "error" and direct[1] == PROTOCOL_ERROR and proxied[0] == "error":
                     self.assertGreaterEqual(proxied[2], direct[2], "closes if the server does")
                 self.assertFalse(_BODY in self.relay.seen()[before:], "the source saw it")
         self.assert_serves()
@@ -85,7 +88,8 @@ class Malformed(ClusterTest):
         for name, data, version, started in BY_THE_SOURCE:
             with self.subTest(name):
                 direct, proxied = self.both_outcomes(data, version, started)
-                self.assertEqual(proxied, direct)
+                # It may close the connection where the source does not, after the same words.
+                self.assertEqual(proxied[:2], direct[:2])
         self.assert_serves()
 
     def test_bytes_one_by_one_and_a_client_that_leaves_in_the_middle(self):
@@ -94,7 +98,7 @@ class Malformed(ClusterTest):
             for byte in data:
                 raw.send(bytes([byte]))
             self.assertEqual(raw.outcome(), ("answer", RESULT))
-        for size in (1, 8, 9, 12, len(data) - 1):
+        for size in (1, 8, 9, 12, len(query(MARK)) - 1):
             with Raw(self.proxy.address, self.proxy.port) as raw:
                 raw.send(query(MARK)[:size])
                 raw.finish()
