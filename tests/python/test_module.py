@@ -1,6 +1,7 @@
 """The Python module, installed: `python tests/python/test_module.py -v`. No cluster is needed."""
 
 import datetime
+import doctest
 import gc
 import logging
 import os
@@ -342,6 +343,12 @@ def segment(payload):
 
 
 class Package(unittest.TestCase):
+    def test_the_examples_of_its_document_hold(self):
+        document = pathlib.Path(__file__).parents[2] / "docs/python.md"
+        failed, tried = doctest.testfile(str(document), module_relative=False)
+        self.assertEqual(failed, 0)
+        self.assertGreaterEqual(tried, 5)
+
     def test_exceptions_belong_to_the_package(self):
         for name in dualwrite.__all__:
             self.assertEqual(getattr(dualwrite, name).__module__, "dualwrite", name)

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Documents and programs name the same options. `test_documents.py PROXY CLI [CASE]`"""
+
+import pathlib
+import re
+import subprocess
+import unittest
+
+import support
+
+ROOT = pathlib.Path(__file__).parents[2]
+OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
+# Of other programs, and examples of what is not there or shortened.
+OTHERS = {"cflags", "libs", "opt", "OPTION", "target-u", "wai", "build", "help", "version", "json"}
+
+
+class Documents(unittest.TestCase):
+    def setUp(self):
+        self.known = set()
+        for command in ([support.PROXY], [support.CLI, "copy"], [support.CLI, "validate"]):
+            text = subprocess.run([*command, "--help"], check=True, capture_output=True,
+                                  text=True).stdout
+            self.known |= set(OPTION.findall(text))
+
+    def test_every_option_in_a_document_exists(self):
+        for name in ("cli.md", "operations.md", "c-api.md", "python.md"):
+            used = set(OPTION.findall((ROOT / "docs" / name).read_text()))
+            self.assertEqual(used - self.known - OTHERS, set(), name)
+
+    def test_every_option_of_the_proxy_that_is_new_is_described(self):
+        text = subprocess.run([support.PROXY, "--help"], check=True, capture_output=True,
+                              text=True).stdout
+        documented = (ROOT / "docs/cli.md").read_text()
+        new = {"proxy-host", "metrics-host", "state-dir", "durability", "spool-size-max",
+               "wait-limit", "drain-limit", "target-connections", "request-size-max",
+               "source-username", "source-tls-ca", "target-tls-ca", "source-tls-verify",
+               "target-tls-verify", "source-tls-name", "target-tls-name", "peers", "log-level"}
+        for name in new:
+            self.assertIn(f"--{name} ", text)
+            self.assertIn(f"`--{name}`", documented)
+        for name in text.split("Not yet in this version")[1].split("-h, --help")[0].split("--")[1:]:
+            self.assertIn(f"`--{name.strip(chr(10) + ' ,')}`", documented)
+
+    def test_links_lead_somewhere(self):
+        for document in (ROOT / "docs").glob("*.md"):
+            for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+                self.assertTrue((document.parent / link).exists(), f"{document.name}: {link}")
+
+
+if __name__ == "__main__":
+    support.main()
