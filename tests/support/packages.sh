@@ -1,8 +1,8 @@
 # Sourced by tests/run and docs/tutorial/run: installs Debian packages that are missing.
 
 build_packages="g++ meson ninja-build pkg-config ccache libasio-dev libmbedtls-dev \
-nlohmann-json3-dev liblz4-dev libsnappy-dev libdeflate-dev libcpp-httplib-dev libpcre2-dev libsqlite3-dev libcli11-dev \
-libspdlog-dev"
+nlohmann-json3-dev liblz4-dev libsnappy-dev libdeflate-dev libsqlite3-dev libpcre2-dev \
+libcpp-httplib-dev libcli11-dev libspdlog-dev"
 test_packages="doctest-dev pybind11-dev python3-dev openssl"
 bed_packages="python3 python3-venv openjdk-17-jre-headless maven"
 
