@@ -22,16 +22,19 @@ struct verb {
 
     explicit verb(std::uint32_t c) : command(c), conf(new_conf(c)), keys(keys_of(conf.get())) {}
 
+    void put_all(const char* key, const std::vector<std::string>& list)
+    {
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            const auto put = i == 0 ? dw_conf_set : dw_conf_add;
+            check([&](dw_error* err) { return put(conf.get(), key, list[i].c_str(), err); });
+        }
+    }
+
+    // What the command line says, over what the environment says.
     void apply()
     {
         check([&](dw_error* err) { return dw_conf_load_env(conf.get(), err); });
-        for (const auto& [key, list] : values)
-            for (std::size_t i = 0; i < list.size(); ++i) {
-                const auto put = i == 0 ? dw_conf_set : dw_conf_add;
-                check([&](dw_error* err) {
-                    return put(conf.get(), key.c_str(), list[i].c_str(), err);
-                });
-            }
+        for (const auto& entry : values) put_all(entry.first.c_str(), entry.second);
         check([&](dw_error* err) { return dw_conf_check(conf.get(), err); });
     }
 };

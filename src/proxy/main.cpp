@@ -54,9 +54,9 @@ int print_usage(console& out, std::string_view problem)
 
 void apply(dw_conf* conf, const arguments& given)
 {
-    for (const auto& [key, value, first] : given.settings) {
-        const auto put = first ? dw_conf_set : dw_conf_add;
-        check([&](dw_error* err) { return put(conf, key.c_str(), value.c_str(), err); });
+    for (const auto& its : given.settings) {
+        const auto put = its.first ? dw_conf_set : dw_conf_add;
+        check([&](dw_error* err) { return put(conf, its.key.c_str(), its.value.c_str(), err); });
     }
 }
 

@@ -143,21 +143,21 @@ TEST_SUITE("capi/calls")
             int code;
             const char* text;
         };
-        for (const auto& [asked, code, text] : {
+        for (const auto& its : {
                  row{"locked", DW_E_LOCKED, "used by process 1"},
                  row{"connect", DW_E_CONNECT, "cannot connect"},
                  row{"throw", DW_E_INTERNAL, "a fake failure"},
                  row{"memory", DW_E_NO_MEMORY, "out of memory"},
                  row{"system", DW_E_SYSTEM, "in use"},
              }) {
-            CAPTURE(asked);
-            const with_variable start("FAKE_START", asked);
+            CAPTURE(its.asked);
+            const with_variable start("FAKE_START", its.asked);
             const conf_of c(DW_COMMAND_PROXY);
             auto* proxy = reinterpret_cast<dw_proxy*>(std::uintptr_t{8});
             dw_error err = DW_ERROR_INIT;
-            CHECK(dw_proxy_start(&proxy, c.conf, &err) == code);
+            CHECK(dw_proxy_start(&proxy, c.conf, &err) == its.code);
             CHECK(proxy == nullptr);
-            CHECK(std::string(err.message).find(text) != std::string::npos);
+            CHECK(std::string(err.message).find(its.text) != std::string::npos);
         }
     }
 

@@ -31,9 +31,9 @@ config with(command c, std::initializer_list<fact> facts)
 {
     config made(c);
     std::string why;
-    for (const auto& [key, value] : facts) {
-        CAPTURE(key);
-        REQUIRE(made.set(key, value, why));
+    for (const auto& its : facts) {
+        CAPTURE(its.key);
+        REQUIRE(made.set(its.key, its.value, why));
     }
     return made;
 }

@@ -1,7 +1,6 @@
-#include <doctest/doctest.h>
-
 #include <dualwrite/dualwrite.h>
 
+#include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
 #include <cstdlib>

@@ -45,7 +45,7 @@ arguments read(std::string_view line)
 
 struct row {
     std::string_view line;
-    std::string_view understood;
+    std::string_view understood;  // or what is wrong
 };
 
 constexpr row good[] = {
@@ -152,21 +152,21 @@ TEST_SUITE("cli/arguments")
 {
     TEST_CASE("read_arguments: understands every documented form")
     {
-        for (const auto& [line, understood] : good) {
-            CAPTURE(line);
-            const auto given = read(line);
+        for (const auto& its : good) {
+            CAPTURE(its.line);
+            const auto given = read(its.line);
             CHECK(given.error == "");
             const auto text = describe(given);
-            CHECK(text.substr(text.starts_with(' ') ? 1 : 0) == understood);
+            CHECK(text.substr(text.starts_with(' ') ? 1 : 0) == its.understood);
             CHECK(given.warnings.empty());
         }
     }
 
     TEST_CASE("read_arguments: says what is wrong")
     {
-        for (const auto& [line, problem] : bad) {
-            CAPTURE(line);
-            CHECK(read(line).error == problem);
+        for (const auto& its : bad) {
+            CAPTURE(its.line);
+            CHECK(read(its.line).error == its.understood);
         }
     }
 
