@@ -1,0 +1,121 @@
+#include "proxy_rig.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace dualwrite::test {
+
+namespace {
+
+std::filesystem::path new_directory()
+{
+    auto name = (std::filesystem::temp_directory_path() / "dualwrite-rig-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
+    return name;
+}
+
+engine::endpoint plain(std::uint16_t port)
+{
+    engine::endpoint out;
+    out.host = "127.0.0.1";
+    out.port = port;
+    out.tls = false;
+    return out;
+}
+
+}  // namespace
+
+bool eventually(const std::function<bool()>& condition, std::int64_t limit_ms)
+{
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > until) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return true;
+}
+
+proxy_rig::proxy_rig(fake_cluster::settings source_settings, fake_cluster::settings target_settings)
+    : source("source", std::move(source_settings)), target("target", std::move(target_settings)),
+      directory_(new_directory())
+{
+    options.source = plain(source.port());
+    options.target = plain(target.port());
+    options.listen_host = "127.0.0.1";
+    options.listen_port = 0;
+    options.metrics = false;
+    options.wait = false;
+    options.state_dir = (directory_ / "state").string();
+    options.spool_size_max = std::uint64_t{64} << 20;
+    reset_refreshes();
+}
+
+proxy_rig::~proxy_rig()
+{
+    proxy_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+}
+
+void proxy_rig::start(bool target_is_up)
+{
+    const auto reads = source.schema_reads();
+    std::string why;
+    auto made = engine::proxy::start(
+        options,
+        [this](engine::log_level, std::string_view text) {
+            const std::lock_guard lock(log_mutex_);
+            log_.emplace_back(text);
+        },
+        why
+    );
+    if (!made) throw std::runtime_error("the proxy does not start: " + why);
+    proxy_ = std::move(*made);
+    const auto connections = target_is_up ? options.target_connections * options.threads : 0;
+    const bool ready = eventually([&] {
+        return source.schema_reads() > reads && number("target_connections") >= connections;
+    });
+    if (!ready) throw std::runtime_error("the proxy does not find its clusters");
+}
+
+void proxy_rig::stop(std::uint32_t drain_limit_ms)
+{
+    proxy_->stop(drain_limit_ms);
+    if (!proxy_->wait(std::int64_t{drain_limit_ms} + 20'000))
+        throw std::runtime_error("the proxy does not stop");
+    proxy_.reset();
+}
+
+std::uint64_t proxy_rig::number(std::string_view name) const
+{
+    return nlohmann::json::parse(proxy_->status_json()).at(std::string(name)).get<std::uint64_t>();
+}
+
+bool proxy_rig::wait_for_number(std::string_view name, std::uint64_t value, std::int64_t limit_ms)
+    const
+{
+    return eventually([&] { return number(name) == value; }, limit_ms);
+}
+
+bool proxy_rig::has_logged(std::string_view words) const
+{
+    const std::lock_guard lock(log_mutex_);
+    for (const auto& line : log_)
+        if (line.find(words) != line.npos) return true;
+    return false;
+}
+
+std::string proxy_rig::dead_letters() const
+{
+    std::ifstream file(directory_ / "state" / "dead_letters.jsonl");
+    std::ostringstream out;
+    out << file.rdbuf();
+    return out.str();
+}
+
+}  // namespace dualwrite::test

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <dualwrite/engine/proxy.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fake_cluster.hpp"
+#include "fake_refresher.hpp"
+#include "wire_client.hpp"
+
+namespace dualwrite::test {
+
+// A whole proxy between two fake clusters, with a state directory that lives as long as the rig.
+class proxy_rig {
+public:
+    explicit proxy_rig(fake_cluster::settings source = {}, fake_cluster::settings target = {});
+    ~proxy_rig();
+
+    fake_cluster source;
+    fake_cluster target;
+    engine::proxy_options options;  // for the next start()
+
+    // Starts it and waits until both sides are known. With a target that is down: until the source
+    // is.
+    void start(bool target_is_up = true);
+    // Throws if it does not stop within the limit and a little.
+    void stop(std::uint32_t drain_limit_ms = 0);
+    engine::proxy& running() { return *proxy_; }
+
+    wire_client client(const client_settings& settings = {})
+    {
+        return wire_client(proxy_->port(), settings);
+    }
+    wire_client client(std::uint8_t version)
+    {
+        client_settings settings;
+        settings.version = version;
+        return client(settings);
+    }
+
+    // One number of the status.
+    std::uint64_t number(std::string_view name) const;
+    bool wait_for_number(std::string_view name, std::uint64_t value, std::int64_t limit_ms = 20'000)
+        const;
+    // All that was accepted has been delivered, or kept.
+    bool is_delivered(std::int64_t limit_ms = 20'000) const
+    {
+        return wait_for_number("backlog", 0, limit_ms);
+    }
+
+    bool has_logged(std::string_view words) const;
+    std::string dead_letters() const;  // the file
+
+private:
+    std::filesystem::path directory_;
+    mutable std::mutex log_mutex_;
+    std::vector<std::string> log_;
+    std::unique_ptr<engine::proxy> proxy_;
+};
+
+// True as soon as `condition` is, false after the limit.
+bool eventually(const std::function<bool()>& condition, std::int64_t limit_ms = 20'000);
+
+}  // namespace dualwrite::test
