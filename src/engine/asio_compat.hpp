@@ -8,7 +8,11 @@
 #include <chrono>
 #include <system_error>
 
-// The few things of Asio whose spelling changed over its versions, in one place.
+// The few things of Asio whose spelling changed over its versions, in one place. And what GCC 12
+// gets wrong, so that no coroutine here does it:
+//   - co_await inside a condition, or inside && or ?:, ends anywhere: give its result a name first
+//   - a braced or lambda argument written inside the co_await expression is destroyed twice: name
+//   it
 
 namespace dualwrite::engine {
 

@@ -79,7 +79,7 @@ asio::awaitable<std::shared_ptr<cql_connection>> cql_connection::open(
             if (!cancelled && opening) opening->close(errc::timed_out);
         });
         why = {};
-        if (!co_await self->connect(at, login, why)) co_return nullptr;
+        if (const bool ok = co_await self->connect(at, login, why); !ok) co_return nullptr;
         version = co_await self->log_in(login, why);
         limit.cancel();
         if (version == 0 && !why) {
@@ -113,7 +113,8 @@ asio::awaitable<bool> cql_connection::connect(socket_address at, cql_login login
         why = failure_of(errc::connect_failed, at.text() + ": " + text);
         co_return false;
     }
-    co_return !login.tls || co_await secure(why);
+    if (!login.tls) co_return true;
+    co_return co_await secure(why);
 }
 
 asio::awaitable<bool> cql_connection::secure(cql_failure& why)
@@ -161,7 +162,7 @@ asio::awaitable<std::uint8_t> cql_connection::log_in(cql_login login, cql_failur
             co_return 0;
         }
         protocol::envelope_view in;
-        if (co_await next_envelope(in, why)) {
+        if (const bool ok = co_await next_envelope(in, why); ok) {
             action = handshake.on_envelope(in);
         } else if (socket_.is_open()) {
             action = handshake.on_unreadable(why.error);

@@ -103,7 +103,9 @@ asio::awaitable<bool> cql_cluster::start(cql_failure& why)
     }
     const auto contact = co_await open_contact(why);
     if (!contact) co_return false;
-    if (!co_await read_local(contact, why) || !co_await read_peers(contact, why)) {
+    bool known = co_await read_local(contact, why);
+    if (known) known = co_await read_peers(contact, why);
+    if (!known) {
         contact->close(errc::shutdown);
         nodes_.clear();
         co_return false;
@@ -132,8 +134,10 @@ asio::awaitable<std::shared_ptr<cql_connection>> cql_cluster::open_contact(cql_f
         co_return nullptr;
     }
     facts_ = {};
+    // Named: GCC 12 destroys a braced argument of a coroutine twice.
+    const cql_login login{to_, tls_};
     for (const auto& at : *addresses) {
-        auto connection = co_await cql_connection::open(executor_, at, {to_, tls_}, why);
+        auto connection = co_await cql_connection::open(executor_, at, login, why);
         if (!connection) continue;
         facts_.version = connection->version();
         nodes_.clear();
@@ -238,8 +242,8 @@ asio::awaitable<void> cql_cluster::keep_connected(std::uint32_t number)
         }
         cql_failure why;
         const auto at = nodes_[number].at;
-        auto opened =
-            co_await cql_connection::open(executor_, at, {to_, tls_, facts_.version}, why);
+        const cql_login login{to_, tls_, facts_.version};
+        auto opened = co_await cql_connection::open(executor_, at, login, why);
         if (stopped_) {
             if (opened) opened->close(errc::cancelled);
             co_return;
@@ -395,7 +399,8 @@ asio::awaitable<std::optional<cql_reply>> cql_cluster::ask_with_retry(
         if (why.error == make_error_code(errc::server_error))
             verdict = policy::judge_target_error(why.code, why.text, true);
         if (verdict.action == target_action::reprepare && statement && connection) {
-            if (!co_await prepare_on(connection, statement, why)) co_return std::nullopt;
+            if (const bool ok = co_await prepare_on(connection, statement, why); !ok)
+                co_return std::nullopt;
             if (attempt < 10) continue;
         }
         const auto delay = verdict.action == target_action::retry_after

@@ -25,17 +25,35 @@ struct job_options {
     std::string write_consistency{"LOCAL_QUORUM"};
 };
 
+// Which rows get a row marker, which nothing can read at the source: docs/operations.md.
+enum class row_markers : std::uint8_t {
+    with_oldest_cells,   // the oldest cells of a row are written by INSERT
+    rows_without_cells,  // only rows that have nothing but a key
+};
+
+enum class counter_policy : std::uint8_t {
+    refuse,
+    // target += source - target. Right only while nothing else writes these counters.
+    converge,
+};
+
 struct copy_options : job_options {
     std::uint64_t rows_per_second_max{0};  // 0: no limit
     bool restart{false};                   // forget the ledger of an earlier run
+    row_markers markers{row_markers::with_oldest_cells};
+    counter_policy counters{counter_policy::refuse};
+    // Write time of multi-cell columns where the source cannot tell it (before Cassandra 5.0).
+    // 0: tables with such columns are refused.
+    std::int64_t unknown_writetime_us{0};
+    std::uint32_t retry_limit_ms{120'000};  // one request is tried again for so long
 };
 
 struct validate_options : job_options {
     std::uint32_t recheck_delay_ms{2000};  // a difference counts if it is still there after this
     std::uint32_t recheck_limit{5};        // times
     std::uint32_t ttl_tolerance_s{1};
-    std::uint64_t differences_max{1000};   // written to the report; all are counted
-    std::string report_file;               // JSON lines; empty: under state_dir
+    std::uint64_t differences_max{1000};  // written to the report; all are counted
+    std::string report_file;              // JSON lines; empty: under state_dir
 };
 
 enum class job_state : std::uint8_t { running, succeeded, different, failed, cancelled };
@@ -53,12 +71,15 @@ struct job_progress {
     std::uint64_t cells{0};
     std::uint64_t bytes{0};
     std::uint64_t retries{0};
-    std::uint64_t missing{0};         // rows only at the source
-    std::uint64_t extra{0};           // rows only at the target
-    std::uint64_t differing{0};       // rows that differ in value, write time or TTL
-    std::uint64_t rechecked{0};       // differences that went away: they were lag
+    std::uint64_t missing{0};    // rows only at the source
+    std::uint64_t extra{0};      // rows only at the target
+    std::uint64_t differing{0};  // rows that differ in value, write time or TTL
+    std::uint64_t rechecked{0};  // differences that went away: they were lag
     double elapsed_s{0};
-    std::string error;                // why it failed, names the range
+    std::string error;          // why it failed, names the range
+    double done_fraction{0};    // of the whole job; for a bar and an ETA
+    double rows_per_second{0};  // lately
+    double eta_s{-1};           // negative: not known yet
 };
 
 // A copy or a validation, running on threads of its own.

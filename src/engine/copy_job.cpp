@@ -1,0 +1,208 @@
+#include <dualwrite/copy/schema_check.hpp>
+
+#include <filesystem>
+
+#include "copy_table.hpp"
+#include "job_base.hpp"
+#include "job_tables.hpp"
+#include "schema.hpp"
+
+namespace dualwrite::engine {
+
+namespace {
+
+// Markers of rows without cells are older than this before the run began: clocks of the servers
+// and of the clients may be behind ours by so much.
+constexpr std::int64_t marker_margin_us = 60'000'000;
+
+std::string file_part(const std::string& text)
+{
+    std::string out;
+    for (const char c : text)
+        out += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' ? c : '_';
+    return out;
+}
+
+class copy_job final : public job_base {
+public:
+    copy_job(const copy_options& options, log_sink log)
+        : job_base(options, "copy", std::move(log)), options_(options),
+          limit_(options.rows_per_second_max)
+    {
+        start_thread();
+    }
+    ~copy_job() override { stop_thread(); }
+
+private:
+    asio::awaitable<void> main() override;
+    void on_cancel() override
+    {
+        if (current_ != nullptr) current_->stop();
+    }
+
+    bool open_ledger();
+    std::string refusal(const copy::table_model& table);
+    copy_table_options table_options(const copy::table_model& table) const;
+    copy_table_context table_context(const std::string& name, double weight);
+    asio::awaitable<bool> copy_one(const job_table& table, double weight);
+
+    copy_options options_;
+    copy::rate_limit limit_;
+    std::unique_ptr<ledger> ledger_;
+    copy_table* current_{nullptr};
+};
+
+asio::awaitable<void> copy_job::main()
+{
+    if (const bool ok = co_await connect(std::chrono::milliseconds(30'000)); !ok) co_return;
+    if (target().facts().version < 4)
+        co_return fail("the target speaks protocol version 3 only; copying needs version 4");
+    std::string why;
+    auto tables = co_await find_tables(source(), target(), options_, table_use::copy, why);
+    if (!tables) co_return fail(why);
+    for (const auto& table : *tables)
+        if (const auto text = refusal(table.source); !text.empty()) co_return fail(text);
+    if (!open_ledger()) co_return;
+
+    for (const auto& table : *tables) {
+        if (stopping()) co_return;
+        const auto weight = 1.0 / static_cast<double>(tables->size());
+        if (const bool ok = co_await copy_one(table, weight); !ok) co_return;
+    }
+    finish(failed() ? job_state::failed : job_state::succeeded);
+}
+
+bool copy_job::open_ledger()
+{
+    std::error_code ec;
+    std::filesystem::create_directories(options_.state_dir, ec);
+    const auto path = options_.state_dir + "/copy-" + file_part(options_.source.text()) + "-" +
+                      file_part(options_.target.text()) + "-" + file_part(options_.keyspace) +
+                      ".sqlite";
+    std::string why;
+    auto opened = ledger::open(
+        path,
+        {source().facts().name, target().facts().name, options_.keyspace},
+        options_.restart,
+        why
+    );
+    if (!opened) {
+        fail(why);
+        return false;
+    }
+    ledger_ = *std::move(opened);
+    return true;
+}
+
+// Why a table cannot be copied without losing something that no policy allows to lose.
+std::string copy_job::refusal(const copy::table_model& table)
+{
+    const auto name = "table " + table.keyspace + "." + table.name;
+    if (table.counter && options_.counters == counter_policy::refuse)
+        return name + " holds counters, which have no write time; copy it when nothing writes it "
+                      "any more, with --counters converge";
+    const bool multi_cell = table.any_column([](const auto& c) { return is_multi_cell(c.type); });
+    if (multi_cell && !source().facts().element_times() && options_.unknown_writetime_us == 0)
+        return name + " has collections or user types that are not frozen, and a source before "
+                      "Cassandra 5.0 cannot tell when their elements were written; say what to "
+                      "take with --unknown-writetime, best a time before the first double write";
+    return {};
+}
+
+copy_table_options copy_job::table_options(const copy::table_model& table) const
+{
+    copy_table_options out;
+    out.read_level = *protocol::parse_consistency(options_.read_consistency);
+    out.write_level = *protocol::parse_consistency(options_.write_consistency);
+    out.page_rows = options_.page_size;
+    if (options_.concurrency != 0) {
+        out.workers = std::clamp(options_.concurrency / 8, 1u, 8u);
+        out.writer.window = {
+            .first = std::min(64u, options_.concurrency), .min = 1, .max = options_.concurrency};
+    }
+    out.writer.retry_limit = std::chrono::milliseconds(options_.retry_limit_ms);
+    out.rows.markers = options_.markers == row_markers::with_oldest_cells
+                           ? copy::marker_policy::with_oldest_cells
+                           : copy::marker_policy::rows_without_cells;
+    // The first run's beginning holds for all: what was deleted since stays deleted.
+    out.rows.marker_writetime_us = ledger_->started_us() - marker_margin_us;
+    if (table.default_ttl_s > 0)
+        out.rows.marker_expiry_s = ledger_->started_us() / 1'000'000 + table.default_ttl_s;
+    if (options_.unknown_writetime_us != 0)
+        out.rows.unknown_writetime_us = options_.unknown_writetime_us;
+    return out;
+}
+
+copy_table_context copy_job::table_context(const std::string& name, double weight)
+{
+    copy_table_context out;
+    out.source = &source();
+    out.target = &target();
+    out.records = ledger_.get();
+    out.limit = &limit_;
+    out.stopping = [this] { return stopping(); };
+    out.log = [this](log_level level, const std::string& text) { log(level, text); };
+    out.on_rows = [this](std::uint64_t rows, std::uint64_t cells, std::uint64_t bytes) {
+        add_rows(rows, cells, bytes);
+    };
+    out.on_range_done = [this, weight](const copy::token_range& range) {
+        update([](job_progress& p) { ++p.ranges_done; });
+        add_done(weight * copy::fraction(range));
+    };
+    out.on_range_failed = [this, name](const copy::token_range& range, std::string why) {
+        fail_range(name, range, std::move(why));
+    };
+    return out;
+}
+
+// False: the job has failed as a whole.
+asio::awaitable<bool> copy_job::copy_one(const job_table& table, double weight)
+{
+    const auto began = std::chrono::steady_clock::now();
+    const auto& name = table.source.name;
+    std::string why;
+    const auto done = ledger_->begin_table({name, table.source.id, table.target.id}, why);
+    if (!done) {
+        fail(why);
+        co_return false;
+    }
+    const auto plan = co_await plan_table(source(), table.source, options_.ranges);
+    const auto ranges = copy::remaining(plan, *done);
+    update([&](job_progress& p) {
+        p.table = name;
+        p.ranges_total += plan.size();
+        p.ranges_skipped += plan.size() - std::min(plan.size(), ranges.size());
+    });
+    add_done(weight * done->done_fraction());
+
+    cql_failure failure;
+    copy_table work(
+        executor(), table.source, table_options(table.source), table_context(name, weight)
+    );
+    current_ = &work;
+    const bool prepared = co_await work.prepare(failure);
+    if (prepared) co_await work.run(ranges);
+    current_ = nullptr;
+    if (!prepared && !stopping()) fail("table " + name + ": " + failure.describe());
+
+    using seconds = std::chrono::duration<double>;
+    add_table(
+        {.name = name,
+         .rows = work.rows(),
+         .cells = work.cells(),
+         .ranges = work.ranges_done(),
+         .seconds = seconds(std::chrono::steady_clock::now() - began).count(),
+         .notes = table.notes}
+    );
+    co_return prepared && !work.ledger_failed() && !stopping();
+}
+
+}  // namespace
+
+result<std::unique_ptr<job>> job::copy(const copy_options& options, log_sink log, std::string& why)
+{
+    if (!check_job_options(options, why)) return fail(errc::invalid_argument);
+    return std::unique_ptr<job>(std::make_unique<copy_job>(options, std::move(log)));
+}
+
+}  // namespace dualwrite::engine
