@@ -10,8 +10,6 @@ namespace {
 
 // What one side may be behind before the other is read no further.
 constexpr std::size_t backlog_max = 1024 * 1024;
-// How long the answers to writes of a client that is gone are waited for.
-constexpr std::int64_t orphan_limit_ms = 15'000;
 
 }  // namespace
 
@@ -132,7 +130,7 @@ void client_session::client_closed(std::error_code)
         return finish();
     }
     // Their outcome decides what the target gets.
-    orphan_timer_ = worker_.on().start_timer(orphan_limit_ms, [this] {
+    orphan_timer_ = worker_.on().start_timer(worker_.shared().options.patience.orphan_ms, [this] {
         orphan_timer_ = 0;
         source_.close();
         give_up_pending();

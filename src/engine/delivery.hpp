@@ -42,9 +42,6 @@ struct delivery_tools {
 namespace delivery_limits {
 
 inline constexpr policy::retry_schedule retries{};
-// How long a table may be unknown to the target before its writes become dead letters: DDL of
-// another loop or of the operator may be on its way.
-inline constexpr std::int64_t refusal_grace_ms = 10'000;
 inline constexpr std::int64_t undecided_delay_ms = 200;
 
 }  // namespace delivery_limits

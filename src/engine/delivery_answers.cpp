@@ -95,7 +95,7 @@ void delivery::target_refused(std::uint64_t lsn, error_code code, std::string_vi
     const bool hope =
         tools_.shared.schema_pending.load() > (view.header.kind == mutation_kind::schema) ||
         tools_.shared.left_logs.load() > (log_->is_left() ? 1u : 0u);
-    if (now - since < refusal_grace_ms || hope) {
+    if (now - since < tools_.shared.options.patience.refusal_ms || hope) {
         tools_.shared.log_limited(
             log_level::warning,
             "the target refuses writes to " + table + " (" +

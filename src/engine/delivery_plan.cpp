@@ -84,7 +84,8 @@ bool delivery::may_still_come(const mutation_view& m)
 {
     tools_.shared.want_shapes();
     const bool read = tools_.shared.shapes_version() != 0;
-    return !read || tools_.on.wall_ms() - m.header.accepted_ms < refusal_grace_ms;
+    const auto waited_ms = tools_.on.wall_ms() - m.header.accepted_ms;
+    return !read || waited_ms < tools_.shared.options.patience.refusal_ms;
 }
 
 void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)

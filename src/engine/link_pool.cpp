@@ -9,8 +9,6 @@ namespace {
 
 constexpr policy::retry_schedule reconnects{
     std::chrono::milliseconds(100), std::chrono::milliseconds(5000)};
-constexpr std::int64_t answer_limit_ms = 12'000;
-constexpr std::int64_t connect_limit_ms = 10'000;
 
 }  // namespace
 
@@ -41,9 +39,9 @@ void link_pool::tick()
     const auto now = loop_.steady_ms();
     for (auto& its : slots_) {
         if (its.link->is_ready())
-            its.link->check_timeouts(now, answer_limit_ms);
+            its.link->check_timeouts(now, shared_.options.patience.answer_ms);
         else if (its.link->where() != channel::state::closed && now > its.next_try_ms)
-            its.link->give_up("no connection within 10 s");
+            its.link->give_up("no connection in time");
         if (wanted_ && its.link->where() == channel::state::closed && now >= its.next_try_ms)
             connect(its);
     }
@@ -73,7 +71,7 @@ void link_pool::connect(slot& which)
     options.username = who.username;
     options.password = who.password;
     options.throw_on_overload = true;
-    which.next_try_ms = loop_.steady_ms() + connect_limit_ms;
+    which.next_try_ms = loop_.steady_ms() + shared_.options.patience.connect_ms;
     which.link->connect(
         transport(std::move(*fd), std::move(session)), std::move(options), which.version
     );

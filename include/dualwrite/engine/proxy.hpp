@@ -17,6 +17,16 @@ enum class durability : std::uint8_t {
     fsync,    // and loss of power
 };
 
+// How long the proxy hopes for the better. No operator has a reason to change it; tests have.
+struct proxy_patience {
+    // What the target refuses becomes a dead letter then: DDL of another loop or of the operator may
+    // be on its way.
+    std::int64_t refusal_ms{10'000};
+    std::int64_t connect_ms{10'000};  // one of the proxy's own connections, its handshake included
+    std::int64_t answer_ms{12'000};   // an answer on it; then it is given up
+    std::int64_t orphan_ms{15'000};   // the answers to writes of a client that is gone
+};
+
 struct proxy_options {
     endpoint source;
     endpoint target;
@@ -50,6 +60,7 @@ struct proxy_options {
     // Statements whose text matches as a whole go to the source only. PCRE2, as Java's syntax.
     std::string filter_tables;
     std::uint32_t drain_limit_ms{30'000};
+    proxy_patience patience;
 };
 
 // A running proxy. It owns its threads.
