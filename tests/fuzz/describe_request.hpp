@@ -4,7 +4,7 @@
 
 #include <string>
 
-// One text for all that a request says, to compare requests by.
+// One text for all that a request says, except its timestamp, to compare requests by.
 namespace dualwrite::fuzz {
 
 using namespace dualwrite::protocol;
@@ -13,8 +13,8 @@ inline std::string describe(const statement_options& o)
 {
     const auto number = [](const auto& v) { return v ? std::to_string(std::int64_t(*v)) : "-"; };
     std::string out = "consistency " + std::to_string(int(o.consistency));
-    out += " serial " + number(o.serial_consistency) + " timestamp " + number(o.timestamp_us);
-    out += "; keyspace " + (o.keyspace ? "=" + std::string(*o.keyspace) : "-");
+    out += " serial " + number(o.serial_consistency);
+    out += " keyspace " + (o.keyspace ? "=" + std::string(*o.keyspace) : "-");
     return out + " now " + number(o.now_in_seconds);
 }
 
@@ -61,6 +61,15 @@ inline std::string describe(opcode op, bytes_view body, std::uint8_t version, st
         out += std::to_string(child.value_count) + "=" + std::string(as_text(child.values));
     }
     return out + describe(static_cast<const statement_options&>(*b));
+}
+
+inline std::optional<std::int64_t>
+timestamp_of(opcode op, bytes_view body, std::uint8_t version, std::uint8_t flags)
+{
+    if (op == opcode::query) return parse_query(body, version, flags)->parameters.timestamp_us;
+    if (op == opcode::execute) return parse_execute(body, version, flags)->parameters.timestamp_us;
+    if (op == opcode::batch) return parse_batch(body, version, flags)->timestamp_us;
+    return std::nullopt;
 }
 
 // Writes the parsed request with our builders. False: it has what they do not write, a keyspace

@@ -215,6 +215,17 @@ TEST_SUITE("protocol/types")
         );
     }
 
+    TEST_CASE("to_text: quotes a UDT that has the name of a native type")
+    {
+        const auto type = parse_type_text("\"blob\"", [](std::string_view name) {
+            return std::optional<cql_type>({.id = type_id::udt, .name = std::string(name)});
+        });
+        REQUIRE(type.has_value());
+        CHECK(type->id == type_id::udt);
+        CHECK(to_text(*type) == "\"blob\"");
+        CHECK(to_text({.id = type_id::udt, .name = "empty"}) == "\"empty\"");
+    }
+
     TEST_CASE("parse_type_text: knows what is frozen, and so what has cells of its own")
     {
         CHECK(is_multi_cell(*parse_type_text("list<int>")));

@@ -241,6 +241,9 @@ TEST_SUITE("protocol/value")
         CHECK(shown_number("timestamp", 951782400000) == "'2000-02-29 00:00:00.000+0000'");
         CHECK(shown_number("timestamp", 1709210096789) == "'2024-02-29 12:34:56.789+0000'");
         CHECK(shown_number("timestamp", 253402300799999) == "'9999-12-31 23:59:59.999+0000'");
+        // The server reads no year before 1.
+        CHECK(shown_number("timestamp", -62135596800000) == "'0001-01-01 00:00:00.000+0000'");
+        CHECK(shown_number("timestamp", -62135596800001) == "-62135596800001");
         CHECK(shown_number("timestamp", 253402300800000) == "253402300800000");
         CHECK(
             shown_number("timestamp", std::numeric_limits<std::int64_t>::min()) ==

@@ -3,6 +3,7 @@
 #include <dualwrite/protocol/identifier.hpp>
 #include <dualwrite/protocol/primitives.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -111,6 +112,17 @@ inline void append_type_text(std::string& out, const cql_type& type);
 
 namespace detail {
 
+// Quoted also where it is the name of a type that everybody knows.
+inline void append_type_name(std::string& out, std::string_view name)
+{
+    const auto known = [&](const native_type_name& native) { return native.cql == name; };
+    if (name != "empty" && std::none_of(native_types.begin(), native_types.end(), known))
+        return append_identifier(out, name);
+    out += '"';
+    out += name;
+    out += '"';
+}
+
 inline void append_parameters_text(std::string& out, const cql_type& type, std::string_view name)
 {
     out += name;
@@ -137,7 +149,7 @@ inline void append_unfrozen_text(std::string& out, const cql_type& type)
     case type_id::vector:
         return append_parameters_text(out, type, "vector");
     case type_id::udt:
-        return append_identifier(out, type.name);
+        return append_type_name(out, type.name);
     case type_id::custom:
         out += '\'' + type.custom_class + '\'';
         return;

@@ -40,7 +40,7 @@ constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) noexcept
 // Only these years have a form that CQL reads back.
 constexpr bool is_written_year(std::int64_t year) noexcept
 {
-    return year >= 0 && year <= 9999;
+    return year >= 1 && year <= 9999;
 }
 
 template <class... Args> void append_format(std::string& out, const char* format, Args... args)
