@@ -32,7 +32,8 @@ constexpr auto comparing = "Comparing";
 constexpr auto files = "Files";
 constexpr auto watching = "Watching";
 
-constexpr auto levels = "ANY|ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QUORUM|LOCAL_ONE";
+constexpr auto read_levels = "ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QUORUM|LOCAL_ONE";
+constexpr auto write_levels = "ANY|ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QUORUM|LOCAL_ONE";
 
 // clang-format off
 constexpr auto keys = std::to_array<config_key>({
@@ -132,18 +133,20 @@ constexpr auto keys = std::to_array<config_key>({
     {"keyspace", "", text, "NAME", "", jobs, required, 0, 0, data, "The keyspace."},
     {"table", "", text, "NAME", "", jobs, list, 0, 0, data,
      "A table; may be given several times. Default: all of the keyspace."},
-    {"read-consistency", "", choice, levels, "LOCAL_QUORUM", jobs, 0, 0, 0, data,
+    {"read-consistency", "", choice, read_levels, "LOCAL_QUORUM", jobs, 0, 0, 0, data,
      "Consistency level of reads."},
-    {"write-consistency", "", choice, levels, "LOCAL_QUORUM", copy, 0, 0, 0, data,
+    {"write-consistency", "", choice, write_levels, "LOCAL_QUORUM", copy, 0, 0, 0, data,
      "Consistency level of writes."},
-    {"row-markers", "", choice, "with-oldest-cells|rows-without-cells", "with-oldest-cells", copy, 0,
-     0, 0, data, "Which rows get a row marker, which cannot be read at the source."},
+    {"row-markers", "", choice, "with-oldest-cells|rows-without-cells", "with-oldest-cells", copy,
+     0, 0, 0, data,
+     "Row markers cannot be read at the source: write one with the oldest cells of each row, or "
+     "only for rows that have no cells."},
     {"counters", "", choice, "refuse|converge", "refuse", copy, 0, 0, 0, data,
      "Counter tables: refuse, or add the difference. The latter is right only while nothing else "
      "writes these counters."},
     {"unknown-writetime", "", number, "MICROSECONDS", "0", copy, 0, 0, i64_max, data,
-     "Write time of collections of a source before Cassandra 5.0, which cannot tell "
-     "it; 0: refuse tables that have some."},
+     "Write time of collections of a source before Cassandra 5.0, which cannot tell it; 0: refuse "
+     "tables that have some."},
 
     {"ranges", "", number, "N", "0", jobs, 0, 0, 1'000'000, pace,
      "Parts that a table is worked on in; 0: by its size."},

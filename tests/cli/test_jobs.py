@@ -36,7 +36,7 @@ class Jobs(support.ProgramTest):
         self.check_usage("--rate: 'fast' is not a number", "copy", *PLAIN, "--rate", "fast")
         self.check_usage("--recheck-delay: '2' is not a time from 0 to 86400000 ms with its unit",
                          "validate", *PLAIN, "--recheck-delay", "2")
-        self.check_usage("--read-consistency: 'X' is not one of ANY|ONE", "copy", *PLAIN,
+        self.check_usage("--read-consistency: 'X' is not one of ONE|TWO", "copy", *PLAIN,
                          "--read-consistency", "X")
         self.check_usage("--recheck-delay", "copy", *PLAIN, "--recheck-delay", "2s")
 
