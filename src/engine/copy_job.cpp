@@ -15,14 +15,6 @@ namespace {
 // and of the clients may be behind ours by so much.
 constexpr std::int64_t marker_margin_us = 60'000'000;
 
-std::string file_part(const std::string& text)
-{
-    std::string out;
-    for (const char c : text)
-        out += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' ? c : '_';
-    return out;
-}
-
 class copy_job final : public job_base {
 public:
     copy_job(const copy_options& options, log_sink log)
@@ -76,9 +68,7 @@ bool copy_job::open_ledger()
 {
     std::error_code ec;
     std::filesystem::create_directories(options_.state_dir, ec);
-    const auto path = options_.state_dir + "/copy-" + file_part(options_.source.text()) + "-" +
-                      file_part(options_.target.text()) + "-" + file_part(options_.keyspace) +
-                      ".sqlite";
+    const auto path = options_.state_dir + "/" + state_file_name("copy", options_, ".sqlite");
     std::string why;
     auto opened = ledger::open(
         path,
@@ -201,7 +191,7 @@ asio::awaitable<bool> copy_job::copy_one(const job_table& table, double weight)
 
 result<std::unique_ptr<job>> job::copy(const copy_options& options, log_sink log, std::string& why)
 {
-    if (!check_job_options(options, why)) return fail(errc::invalid_argument);
+    if (!check_job_options(options, why)) return dualwrite::fail(errc::invalid_argument);
     return std::unique_ptr<job>(std::make_unique<copy_job>(options, std::move(log)));
 }
 

@@ -3,6 +3,7 @@
 #include <dualwrite/copy/schema_check.hpp>
 
 #include <algorithm>
+#include <cctype>
 
 namespace dualwrite::engine {
 
@@ -110,6 +111,19 @@ plan_table(cql_cluster& source, const copy::table_model& table, std::uint32_t ra
     const auto estimates = co_await read_size_estimates(source, table.keyspace, table.name);
     const auto size = copy::estimate_table(estimates);
     co_return copy::plan_ranges(source.facts().ring, size, {.ranges = ranges});
+}
+
+std::string
+state_file_name(const std::string& job, const job_options& options, const std::string& suffix)
+{
+    const auto part = [](const std::string& text) {
+        std::string out = "-";
+        for (const char c : text)
+            out += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' ? c : '_';
+        return out;
+    };
+    return job + part(options.source.text()) + part(options.target.text()) +
+           part(options.keyspace) + suffix;
 }
 
 bool check_job_options(const job_options& options, std::string& why)

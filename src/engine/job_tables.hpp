@@ -32,6 +32,10 @@ asio::awaitable<std::optional<std::vector<job_table>>> find_tables(
 asio::awaitable<std::vector<copy::planned_range>>
 plan_table(cql_cluster& source, const copy::table_model& table, std::uint32_t ranges);
 
+// "copy-SOURCE-TARGET-KEYSPACE.suffix": the same for all runs between these addresses.
+std::string
+state_file_name(const std::string& job, const job_options& options, const std::string& suffix);
+
 // False: see `why`.
 bool check_job_options(const job_options& options, std::string& why);
 
