@@ -38,8 +38,8 @@ TEST_SUITE("engine/spool_fsync")
     {
         const auto disk = std::make_shared<memory_disk>();
         const auto directory = must_open(disk, fsync_options());
-        const auto log = must_create(*directory);
         std::atomic<std::uint64_t> told{0};
+        const auto log = must_create(*directory);  // tells until its end
         log->on_durable([&] { told = log->durable_lsn(); });
 
         disk->hold(true);
@@ -88,8 +88,8 @@ TEST_SUITE("engine/spool_fsync")
         auto options = fsync_options();
         options.background = false;
         const auto directory = must_open(disk, options);
-        const auto log = must_create(*directory);
         int told = 0;
+        const auto log = must_create(*directory);
         log->on_durable([&] { ++told; });
         append(*log, "one");
         REQUIRE(log->commit());
@@ -154,8 +154,8 @@ TEST_SUITE("engine/spool_fsync")
                         ++failures;
                         return;
                     }
-                    const auto log = *std::move(made);
                     std::atomic<int> syncs{0};
+                    const auto log = *std::move(made);
                     log->on_durable([&] { ++syncs; });
                     const auto id = log->intern("ks", "T" + std::to_string(t));
                     for (std::uint64_t lsn = 1; lsn <= 500; ++lsn) {
@@ -172,7 +172,6 @@ TEST_SUITE("engine/spool_fsync")
                     }
                     if (!wait_for([&] { return log->durable_lsn() == 500 && syncs > 0; }))
                         ++failures;
-                    log->on_durable({});
                 });
             for (auto& thread : threads) thread.join();
             CHECK(failures == 0);

@@ -19,9 +19,19 @@ using dualwrite::errc;
 using dualwrite::engine::open_mode;
 using dualwrite::engine::open_system_storage;
 
-// Counts allocations of the whole test program. Not inlined: GCC would warn of free() beside new.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define DW_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DW_SANITIZED
+#endif
+
+// Counts allocations of the whole test program, except where a sanitizer does the allocating.
 static std::atomic<std::uint64_t> allocations{0};
 
+#ifndef DW_SANITIZED
+// Not inlined: GCC would warn of free() beside new.
 [[gnu::noinline]] void* operator new(std::size_t size)
 {
     ++allocations;
@@ -36,6 +46,7 @@ static std::atomic<std::uint64_t> allocations{0};
 {
     std::free(memory);
 }
+#endif
 
 namespace {
 

@@ -182,7 +182,7 @@ TEST_SUITE("replication/spool_payload")
     TEST_CASE("range_list: gives few ranges for many writes")
     {
         range_list list;
-        for (const std::uint64_t lsn : {5u, 6u, 7u, 1u, 3u, 2u, 9u}) list.add(lsn, write_state::applied);
+        for (const auto lsn : {5u, 6u, 7u, 1u, 3u, 2u, 9u}) list.add(lsn, write_state::applied);
         list.add(8, write_state::void_);
         list.add(4, write_state::applied);
         CHECK(list.writes() == 9);

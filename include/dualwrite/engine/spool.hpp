@@ -140,7 +140,8 @@ public:
     // All intents up to this one survive what the durability promises.
     std::uint64_t durable_lsn() const noexcept;
     // With durability::fsync: called on the committer's thread after each sync, failed ones too:
-    // then commit() fails. It may call durable_lsn(), nothing else of this log.
+    // then commit() fails. It may call durable_lsn(), nothing else of this log, and is called until
+    // the destructor has returned.
     void on_durable(std::function<void()> callback);
 
     write_state state(std::uint64_t lsn) const noexcept;
