@@ -39,7 +39,7 @@ std::size_t relay::take_plain(bytes_view in, std::size_t& wanted)
     if (stream_left_ != 0) {
         const auto part = std::min(stream_left_, in.size());
         out_.send(in.first(part));
-        stream_left_ -= part;
+        streamed(part);
         return part;
     }
     if (in.size() < envelope_header_size) return 0;
@@ -97,10 +97,16 @@ void relay::take_payload(bytes_view segment, bytes_view payload)
     bool untouched = true;
     for (std::size_t at = 0; at < payload.size() && !stopped_;) {
         const auto rest = payload.subspan(at);
-        if (rest.size() < envelope_header_size) return refuse(errc::malformed, {});
+        if (rest.size() < envelope_header_size) {
+            refuse(errc::malformed, {});
+            break;
+        }
         const auto header = protocol::parse_envelope_header(rest);
-        if (!acceptable(header, rest)) return;
-        if (rest.size() < header->size()) return refuse(errc::malformed, rest);
+        if (!acceptable(header, rest)) break;
+        if (rest.size() < header->size()) {
+            refuse(errc::malformed, rest);
+            break;
+        }
         const auto envelope = rest.first(header->size());
         const auto piece = handler_.take(*header, envelope);
         untouched = untouched && piece.data() == envelope.data() && piece.size() == envelope.size();
@@ -134,8 +140,8 @@ void relay::take_part(bytes_view segment, bytes_view payload)
 {
     if (stream_left_ != 0) {
         if (payload.size() > stream_left_) return refuse(errc::malformed, {});
-        stream_left_ -= payload.size();
-        return out_.send(segment);
+        out_.send(segment);
+        return streamed(payload.size());
     }
     large_.append(payload);
     large_segments_.append(segment);
@@ -162,11 +168,22 @@ void relay::take_part(bytes_view segment, bytes_view payload)
     large_segments_.release();
 }
 
+void relay::streamed(std::size_t size)
+{
+    stream_left_ -= size;
+    if (stream_left_ != 0 || own_waiting_.empty()) return;
+    out_.send_copy(own_waiting_.view());
+    own_waiting_.release();
+}
+
 void relay::send_own(bytes_view envelope)
 {
-    if (!segments_) return out_.send_copy(envelope);
     encoded_.clear();
-    protocol::append_as_segments(encoded_, envelope, lz4_);
+    auto& into = is_streaming() ? own_waiting_ : encoded_;
+    if (segments_)
+        protocol::append_as_segments(into, envelope, lz4_);
+    else
+        into.append(envelope);
     out_.send_copy(encoded_.view());
 }
 

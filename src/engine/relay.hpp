@@ -49,8 +49,11 @@ public:
     // Takes nothing more.
     void stop() noexcept { stopped_ = true; }
 
-    // Sends envelopes of our own making in this direction, in its framing. Copied.
+    // Sends an envelope of our own making in this direction, in its framing: behind the one that is
+    // being passed on unseen, if there is one. Copied.
     void send_own(bytes_view envelope);
+    // A part of an envelope has gone on, the rest is still to come.
+    bool is_streaming() const noexcept { return stream_left_ != 0; }
 
 private:
     std::size_t take_plain(bytes_view in, std::size_t& wanted);
@@ -58,6 +61,7 @@ private:
     void take_payload(bytes_view segment, bytes_view payload);
     void take_part(bytes_view segment, bytes_view payload);
     void forward_pieces();
+    void streamed(std::size_t size);
     void refuse(errc code, bytes_view head);
     bool acceptable(const result<protocol::envelope_header>& header, bytes_view in);
 
@@ -69,6 +73,7 @@ private:
     bool stopped_{false};
 
     std::size_t stream_left_{0};      // bytes of an envelope that is passed on unseen
+    byte_buffer own_waiting_;         // what send_own() has to put behind it
     std::vector<bytes_view> pieces_;  // of the segment in work
     byte_buffer scratch_;             // a decompressed payload
     byte_buffer payload_;             // of a segment that is made anew
