@@ -214,6 +214,7 @@ TEST_SUITE("protocol/framing")
         // Another envelope inside a large one, or behind it in its last segment.
         CHECK(fails({segment_of(head, false), segment_of(whole, true)}));
         CHECK(fails({segment_of(whole + head, false)}));
+        CHECK(fails({segment_of(whole + whole, false)}));
         CHECK_FALSE(fails({segment_of(whole, false)}));
         CHECK_FALSE(fails({segment_of({}, true), segment_of(whole, true)}));
     }

@@ -91,7 +91,7 @@ TEST_SUITE("protocol/primitives")
         CHECK(reader(bytes({0, 10})).consistency().has_value());
     }
 
-    TEST_CASE("reader: refuses a count of items that cannot be there before it makes room for them")
+    TEST_CASE("reader: refuses a count of items that are not there")
     {
         CHECK(reader(bytes({0xff, 0xff, 0, 0})).string_list().error() == errc::malformed);
         CHECK(reader(bytes({0xff, 0xff, 0, 0})).string_map().error() == errc::malformed);

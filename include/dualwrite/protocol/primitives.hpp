@@ -133,14 +133,14 @@ public:
     string_list strings()
     {
         string_list out;
-        for (auto n = counted(2); n > 0 && ok_; --n) out.push_back(string());
+        for (auto n = short_(); n > 0 && ok_; --n) out.push_back(string());
         return out;
     }
 
     string_map map()
     {
         string_map out;
-        for (auto n = counted(4); n > 0 && ok_; --n) {
+        for (auto n = short_(); n > 0 && ok_; --n) {
             const auto key = string();
             out.emplace_back(key, string());
         }
@@ -150,7 +150,7 @@ public:
     string_multimap multimap()
     {
         string_multimap out;
-        for (auto n = counted(4); n > 0 && ok_; --n) {
+        for (auto n = short_(); n > 0 && ok_; --n) {
             const auto key = string();
             out.emplace_back(key, strings());
         }
@@ -162,14 +162,6 @@ private:
     {
         const auto in = raw(sizeof(T));
         return ok_ ? load_be<T>(in.data()) : T{0};
-    }
-
-    // A count of items of at least `item_size_min` bytes each; fails when they cannot all be there.
-    std::size_t counted(std::size_t item_size_min) noexcept
-    {
-        const std::size_t n = short_();
-        if (n * item_size_min > in_.size() - position_) ok_ = false;
-        return ok_ ? n : 0;
     }
 
     bytes_view in_;
