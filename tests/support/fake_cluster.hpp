@@ -83,7 +83,8 @@ struct reply {
     // An ERROR whose body is made for the version of the request.
     protocol::error_code code{protocol::error_code::server_error};
     std::string text{};
-    std::string write_type{};  // of UNPREPARED: the id
+    std::string write_type{};              // of UNPREPARED: the id
+    std::optional<std::int16_t> stream{};  // else: that of the request
 
     static reply normal() { return {}; }
     static reply nothing() { return {.what = kind::nothing}; }
@@ -147,8 +148,8 @@ public:
 
     struct settings {
         std::uint8_t version_max{5};
-        std::string username;  // not empty: it asks for credentials
-        std::string password;
+        std::string username{};  // not empty: it asks for credentials
+        std::string password{};
         bool pack_answers{false};  // version 5: what is answered at once shares a segment
     };
 

@@ -222,7 +222,7 @@ void fake_cluster::send(connection& c, const record& request, const reply& how)
         .version = request->header.version,
         .response = true,
         .flags = how.flags,
-        .stream = request->header.stream,
+        .stream = how.stream.value_or(request->header.stream),
         .op = how.op};
     auto body = how.body;
     if (normal)

@@ -62,9 +62,8 @@ proxy_rig::~proxy_rig()
     std::filesystem::remove_all(directory_, ignored);
 }
 
-void proxy_rig::start(bool target_is_up)
+void proxy_rig::launch()
 {
-    const auto reads = source.schema_reads();
     std::string why;
     auto made = engine::proxy::start(
         options,
@@ -76,6 +75,12 @@ void proxy_rig::start(bool target_is_up)
     );
     if (!made) throw std::runtime_error("the proxy does not start: " + why);
     proxy_ = std::move(*made);
+}
+
+void proxy_rig::start(bool target_is_up)
+{
+    const auto reads = source.schema_reads();
+    launch();
     const auto connections = target_is_up ? options.target_connections * options.threads : 0;
     const bool ready = eventually([&] {
         return source.schema_reads() > reads && number("target_connections") >= connections;

@@ -25,6 +25,8 @@ public:
     fake_cluster target;
     engine::proxy_options options;  // for the next start()
 
+    // Starts it, whatever state the clusters are in.
+    void launch();
     // Starts it and waits until both sides are known. With a target that is down: until the source
     // is.
     void start(bool target_is_up = true);
