@@ -180,22 +180,49 @@ class Proxies(WithFolder):
             proxy.wait("1")
 
 
+class RefusingServer:
+    """Answers each first request by ERROR: bad credentials."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client:
+                header = client.recv(9)
+                body = (0x0100).to_bytes(4, "big") + (4).to_bytes(2, "big") + b"nope"
+                client.sendall(bytes((header[0] | 0x80, 0)) + header[2:4] + b"\0" +
+                               len(body).to_bytes(4, "big") + body)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 class Jobs(WithFolder):
-    def job(self, start=dualwrite.copy, **options):
-        job = start(*ADDRESSES, "ks", **NOWHERE, state_dir=self.folder, log=self.log, **options)
+    def job(self, start=dualwrite.copy, addresses=ADDRESSES, **options):
+        job = start(*addresses, "ks", **NOWHERE, state_dir=self.folder, log=self.log, **options)
         self.addCleanup(job.close)
         return job
 
-    def test_without_a_cluster_it_fails_and_says_why(self):
-        job = self.job(retry_limit="100ms")
+    def test_what_makes_it_fail_is_raised(self):
+        server = RefusingServer()
+        self.addCleanup(server.close)
+        job = self.job(addresses=(server.address, server.address))
         with self.assertRaises(dualwrite.JobFailedError) as caught:
-            job.result(30)
-        self.assertIn("127.0.0.1:1", str(caught.exception))
+            job.result(60)
+        self.assertIn(server.address, str(caught.exception))
         self.assertEqual(job.error(), str(caught.exception))
         self.assertEqual(job.report()["state"], "failed")
         progress = job.progress()
         self.assertEqual((progress.state, progress.rows), ("failed", 0))
-        self.assertIsNone(progress.eta_s)
 
     def test_it_can_be_cancelled(self):
         job = self.job(retry_limit="1h")
