@@ -107,6 +107,21 @@ bool proxy_rig::wait_for_number(std::string_view name, std::uint64_t value, std:
     return eventually([&] { return number(name) == value; }, limit_ms);
 }
 
+bool proxy_rig::is_delivered(std::int64_t limit_ms) const
+{
+    return eventually(
+        [&] {
+            const auto status = nlohmann::json::parse(proxy_->status_json());
+            const auto of = [&](const char* name) { return status.at(name).get<std::uint64_t>(); };
+            // The backlog is counted now and then, the rest at once.
+            const auto ended =
+                of("replicated") + of("refreshed") + of("writes_void") + of("dead_letters");
+            return of("backlog") == 0 && status["spool"]["left_logs"] == 0 && of("writes") <= ended;
+        },
+        limit_ms
+    );
+}
+
 bool proxy_rig::has_logged(std::string_view words) const
 {
     const std::lock_guard lock(log_mutex_);
