@@ -24,6 +24,7 @@ static void check_rows(bytes_view message)
     builder.finish();
     const auto reread = parse_rows(again.view());
     fuzz::check(reread && reread->columns() == rows->columns());
+    fuzz::check(reread->size() == rows->size());
     for (const auto row : *reread)
         for (std::size_t i = 0; i < row.size(); ++i)
             second += display(reread->columns()[i].type, row[i]) + ";";

@@ -212,9 +212,15 @@ std::vector<seed> handshake_seeds()
     const auto size = static_cast<int>(supported.size());
     const auto begin = choices({2, 1, 0, 6, size, 0}) + text_of(supported);
     const auto authenticate = choices({0, 3, 3, 0}) + std::string("\0\1A", 3);
+    // A server that never has enough of challenges.
+    const std::string_view dse = "com.datastax.bdp.cassandra.auth.DseAuthenticator";
+    auto challenges = begin + choices({0, 3, 50, 0, 0, 48}) + std::string(dse);
+    for (int i = 0; i < 5; ++i) challenges += choices({0, 14, 15, 0, 0, 0, 0, 11}) + "PLAIN-START";
     return {
         {"ready", begin + choices({0, 2, 0, 0})},
-        {"auth", begin + authenticate + choices({0, 16, 0, 0})}};
+        {"auth", begin + authenticate + choices({0, 16, 0, 0})},
+        {"challenges", challenges},
+    };
 }
 
 std::vector<seed> plain_seeds(std::initializer_list<std::string_view> texts)
