@@ -99,6 +99,7 @@ private:
     void prepare(connection& to, const envelope_header& header, bytes_view body);
     void reply(connection& to, const envelope_header& header, opcode op, bytes_view body);
     void finish(connection& of);
+    void refuse_version(connection& from, std::uint8_t version, std::int16_t stream);
     void drop(connection& gone);
     int run_delayed();
 
@@ -221,11 +222,29 @@ void server::answer(connection& to, const envelope_header& header, bytes_view bo
     }
 }
 
+// As Cassandra does it: drivers step down when they read this.
+void server::refuse_version(connection& from, std::uint8_t version, std::int16_t stream)
+{
+    byte_buffer body;
+    protocol::append_int(body, 0x0a);
+    protocol::append_string(
+        body,
+        "Invalid or unsupported protocol version (" + std::to_string(version) +
+            "); supported versions are (3/v3, 4/v4, 5/v5)"
+    );
+    reply(from, {.version = 5, .stream = stream}, opcode::error, body.view());
+    from.line.flush();
+    drop(from);
+}
+
 void server::serve(connection& from)
 {
     const auto got = from.line.receive();
     if (got == io::more) return;
     if (got == io::closed) return drop(from);
+    std::uint8_t version = 0;
+    std::int16_t stream = 0;
+    if (from.line.speaks_another(version, stream)) return refuse_version(from, version, stream);
     data_ = false;
     try {
         from.line.each([&](const envelope_header& header, bytes_view body) {

@@ -74,10 +74,9 @@ class System:
 class Field:
     """Everything that one run starts, in a folder of its own."""
 
-    def __init__(self, folder: pathlib.Path, build: pathlib.Path, proxy: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, build: pathlib.Path):
         self.folder = folder
         self._build = build
-        self._proxy = proxy
         self.source: NullServer | None = None
         self.target: NullServer | None = None
         self.systems: list[System] = []
@@ -115,11 +114,11 @@ class Field:
             "--source-port", self.source.port, "--target-port", self.target.port,
         ])
 
-    def start_proxy(self, name: str, flags: list[str]) -> None:
+    def start_proxy(self, name: str, program: pathlib.Path | str, flags: list[str]) -> None:
         port = free_port()
         state = self.folder / f"state-{name}"
         self._add(name, port, True, [
-            self._proxy, "127.0.0.1", "127.0.0.1",
+            program, "127.0.0.1", "127.0.0.1",
             "--source-port", self.source.port, "--target-port", self.target.port,
             "--proxy-port", port, "--metrics-port", free_port(), "--state-dir", state,
             "--disable-source-tls", "true", "--disable-target-tls", "true", *flags,

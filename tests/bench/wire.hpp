@@ -47,6 +47,15 @@ public:
         return got < 0 && (errno == EAGAIN || errno == EINTR) ? io::more : io::closed;
     }
 
+    // True if the peer begins in a version that we do not speak; which, and on which stream.
+    bool speaks_another(std::uint8_t& version, std::int16_t& stream) const noexcept
+    {
+        if (segments_ || in_.size() < protocol::envelope_header_size) return false;
+        version = protocol::peek_version(in_.view());
+        stream = protocol::peek_stream(in_.view());
+        return version < protocol::version_min || version > protocol::version_max;
+    }
+
     // Calls `visit(header, body)` for each whole envelope. Throws on what is no CQL.
     template <class Visit> void each(Visit visit)
     {
