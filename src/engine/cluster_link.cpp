@@ -156,16 +156,10 @@ void cluster_link::on_prepare_answer(
     for (const auto& [user, lsn] : std::exchange(its.waiting, {})) user->on_prepared(lsn);
 }
 
-void cluster_link::forget_prepared(bytes_view id)
+void cluster_link::forget(std::uint32_t statement)
 {
-    for (auto& its : statements_)
-        if (its.state == preparation::ready && its.id == as_text(id))
-            its.state = preparation::missing;
-}
-
-void cluster_link::forget_refusal(std::uint32_t statement)
-{
-    if (state_of(statement) == preparation::refused)
+    const auto now = state_of(statement);
+    if (now == preparation::ready || now == preparation::refused)
         statements_[statement].state = preparation::missing;
 }
 

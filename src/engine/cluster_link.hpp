@@ -86,9 +86,8 @@ public:
     const std::pair<protocol::error_code, std::string>& refusal(std::uint32_t statement) const;
     // Asks for it unless that was done. `user` is told when the answer is in.
     void prepare(const replication::statement& statement, link_user& user, std::uint64_t lsn);
-    // The node says that it does not know this id (any more), or a refusal is to be tried again.
-    void forget_prepared(bytes_view id);
-    void forget_refusal(std::uint32_t statement);
+    // What the node said of it counts no more: it is asked again.
+    void forget(std::uint32_t statement);
 
     // Begins a request; its body is to be appended to the returned buffer, then finish_request().
     byte_buffer& begin_request(const link_request& request);

@@ -5,6 +5,7 @@
 namespace dualwrite::engine {
 
 using namespace delivery_limits;
+using protocol::error_code;
 using replication::mutation_kind;
 using replication::mutation_view;
 using replication::plan;
@@ -132,6 +133,8 @@ void delivery::send_redrives()
     if (redrives_.empty() || now < next_redrive_ms_) return;
     next_redrive_ms_ = now + undecided_delay_ms;
     std::vector<std::uint64_t> decided;
+    std::vector<std::uint64_t> damaged;
+    std::vector<std::pair<std::uint64_t, error_code>> refused;
     for (auto& [lsn, its] : redrives_) {
         if (its.sent) continue;
         next_redrive_ms_ = std::min(next_redrive_ms_, std::max(its.due_ms, now + 1));
@@ -147,12 +150,15 @@ void delivery::send_redrives()
         its.sent = how == sending::sent;
         if (how == sending::sent) tools_.counters.redriven.add();
         // `waiting` for a PREPARE: the next turn tries again.
-        if (how == sending::refused) its.due_ms = now + retries.max.count();
+        if (how == sending::refused) refused.emplace_back(lsn, refusal_.first);
+        if (how == sending::damaged) damaged.push_back(lsn);
     }
     for (const auto lsn : decided) {
         redrives_.erase(lsn);
         settle(lsn, write_state::applied);
     }
+    for (const auto& [lsn, code] : refused) source_refused(lsn, {.code = code});
+    for (const auto lsn : damaged) keep(lsn, "damaged record");
 }
 
 void delivery::send_ready()
@@ -171,9 +177,26 @@ void delivery::send_ready()
             retry_later(lsn, undecided_delay_ms);
             break;
         default:
-            send(*link, lsn, *this);
+            const auto how = send(*link, lsn, *this);
+            if (how == sending::refused) target_refused(lsn, refusal_.first, refusal_.second);
+            if (how == sending::damaged) keep(lsn, "damaged record");
         }
     }
+}
+
+template <class F> void delivery::for_each_prepared(const mutation_view& m, F&& f)
+{
+    if (m.header.kind == mutation_kind::execute) f(m.header.statement);
+    if (m.header.kind != mutation_kind::batch) return;
+    replication::child_reader children(m);
+    for (auto child = children.next(); child && *child; child = children.next())
+        if ((*child)->prepared) f((*child)->statement);
+}
+
+// The node does not know one of the statements any more: it has hardly kept the others.
+void delivery::forget_prepared(cluster_link& link, const mutation_view& m)
+{
+    for_each_prepared(m, [&](std::uint32_t log_id) { link.forget(statement_of(log_id).id); });
 }
 
 // Asks for what is not prepared on this connection. `waiting`: the answer brings it back.
@@ -183,7 +206,7 @@ delivery::sending delivery::prepare_all(
 {
     bool waiting = false;
     const replication::statement* refused = nullptr;
-    const auto need = [&](std::uint32_t log_id) {
+    for_each_prepared(m, [&](std::uint32_t log_id) {
         const auto& its = statement_of(log_id);
         const auto state = link.state_of(its.id);
         if (state == cluster_link::preparation::ready) return;
@@ -193,20 +216,11 @@ delivery::sending delivery::prepare_all(
         }
         if (!waiting) link.prepare(its, user, lsn);
         waiting = true;
-    };
-    if (m.header.kind == mutation_kind::execute) need(m.header.statement);
-    if (m.header.kind == mutation_kind::batch) {
-        replication::child_reader children(m);
-        for (auto child = children.next(); child && *child; child = children.next())
-            if ((*child)->prepared) need((*child)->statement);
-    }
-    if (refused != nullptr) {
-        const auto [code, message] = link.refusal(refused->id);
-        link.forget_refusal(refused->id);
-        if (&user == this) target_refused(lsn, code, message);
-        return sending::refused;
-    }
-    return waiting ? sending::waiting : sending::sent;
+    });
+    if (refused == nullptr) return waiting ? sending::waiting : sending::sent;
+    refusal_ = link.refusal(refused->id);
+    link.forget(refused->id);
+    return sending::refused;
 }
 
 delivery::sending delivery::send(cluster_link& link, std::uint64_t lsn, link_user& user)
@@ -222,8 +236,7 @@ delivery::sending delivery::send(cluster_link& link, std::uint64_t lsn, link_use
     );
     if (!op) {
         link.cancel_request();
-        if (&user == this) keep(lsn, "damaged record");
-        return sending::refused;
+        return sending::damaged;
     }
     link.finish_request(*op);
     return sending::sent;

@@ -103,11 +103,14 @@ private:
     void add(const spool_log::intent& intent);
     void send_ready();
     void send_redrives();
-    enum class sending : std::uint8_t { sent, waiting, refused };
+    enum class sending : std::uint8_t { sent, waiting, refused, damaged };
     sending send(cluster_link& link, std::uint64_t lsn, link_user& user);
     sending prepare_all(
         cluster_link& link, const replication::mutation_view& m, std::uint64_t lsn, link_user& user
     );
+    // Calls f(the log's id) for each prepared statement of the mutation.
+    template <class F> static void for_each_prepared(const replication::mutation_view& m, F&& f);
+    void forget_prepared(cluster_link& link, const replication::mutation_view& m);
     const replication::statement& statement_of(std::uint32_t log_id);
     replication::decision plan_of(const replication::mutation_view& m);
     bool may_still_come(const replication::mutation_view& m);
@@ -122,6 +125,7 @@ private:
 
     void target_answered(std::uint64_t lsn, cluster_link& link, const protocol::error_view* error);
     void source_answered(std::uint64_t lsn, cluster_link& link, const protocol::error_view* error);
+    void source_refused(std::uint64_t lsn, const protocol::error_view& error);
     void target_refused(std::uint64_t lsn, protocol::error_code code, std::string_view message);
     void redrive_later(std::uint64_t lsn);
     void retry_later(std::uint64_t lsn, std::int64_t delay_ms);
@@ -157,6 +161,9 @@ private:
     std::map<std::uint64_t, redrive> redrives_;
     std::int64_t next_redrive_ms_{0};
     std::unordered_map<std::uint64_t, refresh_work> refreshes_;
+    std::unordered_set<std::uint64_t>
+        prepared_anew_;  // once already, since the target had forgotten
+    std::pair<protocol::error_code, std::string> refusal_;            // why send() came to nothing
     std::unordered_map<std::string, std::int64_t> refused_since_ms_;  // by table
     std::shared_ptr<delivery*> alive_;  // what the refresher's answers find, or not any more
     std::uint64_t last_added_{0};

@@ -11,6 +11,35 @@ using protocol::error_code;
 using replication::mutation_kind;
 using replication::mutation_view;
 
+namespace {
+
+// What an error says of a write that was sent to the source again: refused now, but perhaps not the
+// first time. Only a verdict on the text itself is final.
+policy::outcome outcome_again(const protocol::error_view& error, const mutation_view& m) noexcept
+{
+    switch (error.code) {
+    case error_code::already_exists:
+        return policy::outcome::applied;
+    case error_code::invalid:
+    case error_code::config_error:
+        // DDL cannot be executed twice: the column is there now, or the table is gone. The target
+        // finds out for itself.
+        if (m.header.kind == mutation_kind::schema) return policy::outcome::applied;
+        break;
+    case error_code::unavailable:
+    case error_code::overloaded:
+    case error_code::is_bootstrapping:
+    case error_code::unauthorized:  // our own connection; the client's may have been let
+    case error_code::bad_credentials:
+        return policy::outcome::unknown;
+    default:
+        break;
+    }
+    return policy::outcome_of(error, !m.has(replication::mutation_flags::several));
+}
+
+}  // namespace
+
 void delivery::on_answer(
     cluster_link& from,
     const link_request& request,
@@ -66,8 +95,9 @@ void delivery::target_answered(
     case policy::target_action::done:
         return delivered(lsn, false);
     case policy::target_action::reprepare:
-        link.forget_prepared(error->unprepared_id);
-        return window_.put_back(lsn);
+        forget_prepared(link, view_of(lsn));
+        // Twice: not without a pause, it may never come to know it.
+        return prepared_anew_.insert(lsn).second ? window_.put_back(lsn) : retry_later(lsn, -1);
     case policy::target_action::permanent:
         return target_refused(lsn, error->code, error->message);
     case policy::target_action::retry:
@@ -110,25 +140,29 @@ void delivery::source_answered(
     std::uint64_t lsn, cluster_link& link, const protocol::error_view* error
 )
 {
+    if (error == nullptr) {
+        redrives_.erase(lsn);
+        return settle(lsn, write_state::applied);
+    }
+    if (error->code == error_code::unprepared) {
+        forget_prepared(link, view_of(lsn));
+        return redrive_later(lsn);
+    }
+    source_refused(lsn, *error);
+}
+
+void delivery::source_refused(std::uint64_t lsn, const protocol::error_view& error)
+{
     const auto view = view_of(lsn);
-    auto outcome = policy::outcome::applied;
-    if (error != nullptr && error->code == error_code::unprepared) {
-        link.forget_prepared(error->unprepared_id);
-        redrives_[lsn].sent = false;
-        next_redrive_ms_ = 0;
-        return;
+    const auto outcome = outcome_again(error, view);
+    if (outcome == policy::outcome::unknown) {
+        tools_.shared.log_limited(
+            log_level::warning,
+            "the source does not say whether it has a write to " + table_of(view) + " (" +
+                std::string(protocol::error_code_name(error.code)) + "); asking again"
+        );
+        return redrive_later(lsn);
     }
-    if (error != nullptr) {
-        const bool several = view.has(replication::mutation_flags::several);
-        outcome = policy::outcome_of(*error, !several);
-        // It was executed before: the object is there.
-        if (error->code == error_code::already_exists) outcome = policy::outcome::applied;
-        // Refused now, but perhaps not the first time: only a verdict on the text itself is final.
-        if (error->code == error_code::unavailable || error->code == error_code::overloaded ||
-            error->code == error_code::is_bootstrapping)
-            outcome = policy::outcome::unknown;
-    }
-    if (outcome == policy::outcome::unknown) return redrive_later(lsn);
     redrives_.erase(lsn);
     settle(lsn, outcome == policy::outcome::applied ? write_state::applied : write_state::void_);
 }
@@ -179,6 +213,7 @@ void delivery::finish(std::uint64_t lsn)
     if (log_->state(lsn) != write_state::void_) log_->finish(lsn);
     window_.finish(lsn);
     redrives_.erase(lsn);
+    if (!prepared_anew_.empty()) prepared_anew_.erase(lsn);
     log_->release(window_.empty() ? last_added_ : window_.base() - 1);
     if (observer_ != nullptr) observer_->on_delivered(lsn);
 }
