@@ -63,12 +63,13 @@ inline std::string describe(opcode op, bytes_view body, std::uint8_t version, st
     return out + describe(static_cast<const statement_options&>(*b));
 }
 
-inline std::optional<std::int64_t>
-timestamp_of(opcode op, bytes_view body, std::uint8_t version, std::uint8_t flags)
+// Of requests that have a timestamp. The body parses.
+inline std::optional<statement_options>
+options_of(opcode op, bytes_view body, std::uint8_t version, std::uint8_t flags)
 {
-    if (op == opcode::query) return parse_query(body, version, flags)->parameters.timestamp_us;
-    if (op == opcode::execute) return parse_execute(body, version, flags)->parameters.timestamp_us;
-    if (op == opcode::batch) return parse_batch(body, version, flags)->timestamp_us;
+    if (op == opcode::query) return parse_query(body, version, flags)->parameters;
+    if (op == opcode::execute) return parse_execute(body, version, flags)->parameters;
+    if (op == opcode::batch) return *parse_batch(body, version, flags);
     return std::nullopt;
 }
 

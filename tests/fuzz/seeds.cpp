@@ -139,8 +139,6 @@ std::vector<seed> response_seeds()
         out.push_back({name, choices({version - 3, flags}) + text_of(body)});
         body.clear();
     };
-    append_sample_rows(body);
-    add("rows", 4);
     prepared_result prepared;
     prepared.id = as_bytes("id");
     prepared.result_metadata_id = as_bytes("rid");
@@ -243,6 +241,7 @@ std::vector<std::string_view> targets_with_seeds()
         "handshake",
         "request",
         "response",
+        "rows",
         "segment",
         "statement",
         "types"};
@@ -255,6 +254,11 @@ std::vector<seed> seeds_of(std::string_view target)
     if (target == "handshake") return handshake_seeds();
     if (target == "request") return request_seeds();
     if (target == "response") return response_seeds();
+    if (target == "rows") {
+        byte_buffer body;
+        append_sample_rows(body);
+        return {{"rows", text_of(body)}};
+    }
     if (target == "segment")
         return plain_seeds(
             {std::string_view(
