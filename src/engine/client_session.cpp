@@ -56,7 +56,7 @@ void client_session::connect_source()
     }
     source_error_ = "dualwrite: the source " + shared.options.source.text() +
                     " cannot be reached (" + why + "); trying again with each connection";
-    shared.source_reachable.store(false);
+    shared.source_is_away();
     shared.log_limited(log_level::warning, source_error_);
     resume_client();
 }
@@ -97,7 +97,7 @@ void client_session::source_closed(std::error_code error)
                         " cannot be reached (" +
                         (error ? error.message() : "it closed the connection") +
                         "); trying again with each connection";
-        worker_.shared().source_reachable.store(false);
+        worker_.shared().source_is_away();
         worker_.shared().log_limited(log_level::warning, source_error_);
         return resume_client();
     }
@@ -129,7 +129,9 @@ void client_session::client_closed(std::error_code)
         give_up_pending();
         return finish();
     }
-    // Their outcome decides what the target gets.
+    // Their outcome decides what the target gets; that they lie behind a result which the client
+    // was too slow for must not keep them.
+    source_.pause_reading(false);
     orphan_timer_ = worker_.on().start_timer(worker_.shared().options.patience.orphan_ms, [this] {
         orphan_timer_ = 0;
         source_.close();

@@ -88,4 +88,13 @@ bool page_reader::read(copy::row& out, cql_failure& why)
     return static_cast<bool>(parsed);
 }
 
+cql_failure outside_of_range()
+{
+    return {
+        .error = errc::malformed,
+        .code = 0,
+        .text = "a row came that is outside the range that was asked for",
+        .write_type = {}};
+}
+
 }  // namespace dualwrite::engine

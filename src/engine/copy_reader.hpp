@@ -61,4 +61,7 @@ private:
     std::vector<protocol::cell> cells_;
 };
 
+// A row that has another token than was asked for: our idea of tokens is not the server's.
+cql_failure outside_of_range();
+
 }  // namespace dualwrite::engine

@@ -2,6 +2,8 @@
 
 #include <dualwrite/protocol/value_codec.hpp>
 
+#include <asio/co_spawn.hpp>
+
 namespace dualwrite::engine {
 
 namespace {
@@ -9,6 +11,7 @@ namespace {
 // Of one request: enough to make its fixed cost small, small enough for the slowest target.
 constexpr std::size_t batch_statements_max = 64;
 constexpr std::size_t batch_size_max = std::size_t{32} * 1024;
+constexpr std::uint32_t repairs_at_once = 16;  // of one range
 
 }  // namespace
 
@@ -16,7 +19,7 @@ struct copy_table::range_work {
     range_work(copy_table& owner, const copy::planned_range& planned, page_reader reader)
         : range(planned.range), pages(std::move(reader)), tracker(owner.executor_),
           batch(owner.target_version(), owner.options_.write_level), now_s(now_seconds()),
-          target_takes_now(owner.target_version() >= 5)
+          target_takes_now(owner.target_version() >= 5), repaired(owner.executor_)
     {
     }
 
@@ -32,7 +35,9 @@ struct copy_table::range_work {
     std::uint32_t node{0};  // of the batch
     std::uint32_t batch_cells{0};
     copy::row row;
-    byte_buffer partition;  // the last row's key
+    byte_buffer partition;         // the last row's key
+    std::vector<row_key> repairs;  // of this page
+    async_event repaired;
     bool any_row{false};
     std::uint64_t rows_reported{0};
     std::uint64_t cells_reported{0};
@@ -70,6 +75,20 @@ asio::awaitable<bool> copy_table::prepare(cql_failure& why)
     select_ =
         co_await context_.source->prepare(copy::select_range_text(table_, reader_.layout), why);
     if (!select_) co_return false;
+    if (table_.counter || table_.has_multi_cell_list()) {
+        table_repair_options options;
+        options.read_level = options_.read_level;
+        options.write_level = options_.write_level;
+        options.rows.markers = options_.rows.markers;
+        options.rows.marker_writetime_us = options_.rows.marker_writetime_us;
+        options.rows.marker_expiry_s = options_.rows.marker_expiry_s;
+        options.rows.writetime_us = options_.rows.unknown_writetime_us.value_or(0);
+        repair_ = std::make_unique<table_repair>(
+            executor_, *context_.source, *context_.target, table_, options
+        );
+        const bool prepared = co_await repair_->prepare(why);
+        if (!prepared || table_.counter) co_return prepared;
+    }
     for (const auto kind :
          {copy::write_kind::insert, copy::write_kind::update, copy::write_kind::update_static})
         if (const bool ok = co_await prepare_write(kind, why); !ok) co_return false;
@@ -147,6 +166,7 @@ asio::awaitable<cql_failure> copy_table::copy_once(copy::planned_range planned)
     );
     for (bool more = true; more;) more = co_await copy_page(work);
     co_await copy_writer::settle(work.tracker);
+    work.tracker.rows_done += std::exchange(work.batch.rows, 0);
     report(work, 0);
     counts_[planned.range.start] = {work.tracker.rows_done, work.tracker.cells_done};
     co_return work.failure ? work.failure : work.tracker.failure;
@@ -160,17 +180,14 @@ asio::awaitable<bool> copy_table::copy_page(range_work& work)
     std::uint64_t rows = 0;
     while (work.pages.read(work.row, work.failure)) {
         if (!copy::contains(work.range, work.row.at)) {
-            work.failure = {
-                .error = errc::malformed,
-                .code = 0,
-                .text = "the source gave a row outside the range that it was asked for",
-                .write_type = {}};
+            work.failure = outside_of_range();
             co_return false;
         }
         add_row(work);
         ++rows;
     }
     flush(work);
+    if (!work.failure && !work.repairs.empty()) co_await repair_rows(work);
     if (work.failure) co_return false;
     report(work, work.pages.page_size());
     const auto wait = context_.limit->take(rows, std::chrono::steady_clock::now());
@@ -195,6 +212,14 @@ void copy_table::add_row(range_work& work)
     } else if (work.batch.statements() >= batch_statements_max || work.batch.size() >= batch_size_max) {
         flush(work);
     }
+    if (repair_) {
+        if (table_.counter || copy::has_list(table_, row.regulars))
+            if (row.has_row) work.repairs.push_back(key_of(table_, row, false));
+        const bool statics =
+            table_.counter ? !row.statics.empty() : copy::has_list(table_, row.statics);
+        if (new_partition && statics) work.repairs.push_back(key_of(table_, row, true));
+        if (table_.counter) return;
+    }
     const auto add = [&](copy::write_kind kind,
                          std::span<const bytes_view> keys,
                          std::span<const copy::atom* const> atoms,
@@ -218,6 +243,37 @@ void copy_table::flush(range_work& work)
     request.node = work.node;
     request.op = work.batch.finish(work.write_now_s(), request.body, request.ttl_patches);
     writer_.submit(work.tracker);
+}
+
+// Rows whose writes must not be repeated blindly: what is at the target decides what is sent.
+asio::awaitable<void> copy_table::repair_rows(range_work& work)
+{
+    co_await copy_writer::settle(work.tracker);
+    if (work.tracker.failure) co_return;
+    std::size_t next = 0;
+    std::uint32_t open = repairs_at_once;
+    for (auto left = open; left > 0; --left)
+        asio::co_spawn(executor_, repair_some(work, next, open), [](std::exception_ptr error) {
+            if (error) std::rethrow_exception(error);
+        });
+    while (open != 0) co_await work.repaired.wait();
+    work.repairs.clear();
+}
+
+asio::awaitable<void>
+copy_table::repair_some(range_work& work, std::size_t& next, std::uint32_t& open)
+{
+    while (next < work.repairs.size() && !work.failure && !context_.stopping()) {
+        const auto& key = work.repairs[next++];
+        repair_result result;
+        const repair_hint none;
+        co_await repair_->row(key, none, result);
+        if (result.failure) work.failure = result.failure;
+        work.tracker.cells_done += table_.counter ? result.cells_sent : 0;
+        work.tracker.rows_done += table_.counter ? 1 : 0;
+    }
+    --open;
+    work.repaired.notify();
 }
 
 void copy_table::report(range_work& work, std::uint64_t bytes)

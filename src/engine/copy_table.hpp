@@ -7,6 +7,7 @@
 #include <map>
 
 #include "copy_reader.hpp"
+#include "copy_repair.hpp"
 #include "copy_writer.hpp"
 #include "job_ranges.hpp"
 #include "ledger.hpp"
@@ -75,6 +76,8 @@ private:
     void add_row(range_work& work);
     void flush(range_work& work);
     void report(range_work& work, std::uint64_t bytes);
+    asio::awaitable<void> repair_rows(range_work& work);
+    asio::awaitable<void> repair_some(range_work& work, std::size_t& next, std::uint32_t& open);
 
     asio::any_io_executor executor_;
     copy::table_model table_;
@@ -86,6 +89,7 @@ private:
     copy::prepared_write writes_[3];          // by write_kind
     copy::row_writes planner_;
     copy_writer writer_;
+    std::unique_ptr<table_repair> repair_;  // of rows that cannot be written blindly
 
     std::map<copy::token, range_counts> counts_;  // of ranges in work, by their start
     std::uint64_t rows_{0};

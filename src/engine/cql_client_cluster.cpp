@@ -22,10 +22,6 @@ namespace {
 // Between two attempts to reach a node.
 constexpr policy::retry_schedule reconnect_schedule{
     std::chrono::milliseconds(100), std::chrono::milliseconds(5000)};
-// Between two attempts of one request.
-constexpr policy::retry_schedule request_schedule{
-    std::chrono::milliseconds(20), std::chrono::milliseconds(2000)};
-
 void rethrow(std::exception_ptr error)
 {
     if (error) std::rethrow_exception(error);
@@ -299,120 +295,6 @@ std::uint32_t cql_cluster::owner_of(copy::token t) const noexcept
         return a.at < b;
     });
     return at == ring.end() ? ring.front().node : at->node;
-}
-
-asio::awaitable<std::optional<cql_reply>>
-cql_cluster::query(std::string text, consistency level, cql_failure& why)
-{
-    const auto body = [text, level](byte_buffer& out, std::uint8_t version) {
-        protocol::append_query_body(out, version, text, {.consistency = level});
-    };
-    co_return co_await ask_with_retry(opcode::query, body, 0, nullptr, why);
-}
-
-asio::awaitable<cql_prepared_ptr> cql_cluster::prepare(std::string text, cql_failure& why)
-{
-    if (const auto known = prepared_.find(text); known != prepared_.end()) co_return known->second;
-    const auto body = [text](byte_buffer& out, std::uint8_t version) {
-        protocol::append_prepare_body(out, version, text);
-    };
-    const auto reply = co_await ask_with_retry(opcode::prepare, body, 0, nullptr, why);
-    if (!reply) co_return nullptr;
-    const auto parsed = protocol::parse_prepared(reply->message.view(), facts_.version);
-    if (!parsed) {
-        why.error = parsed.error();
-        co_return nullptr;
-    }
-    auto statement = std::make_shared<cql_prepared>();
-    statement->text = text;
-    statement->id.append(parsed->id);
-    statement->result_metadata_id.append(parsed->result_metadata_id);
-    statement->columns = parsed->result.columns;
-    prepared_.emplace(std::move(text), statement);
-    co_return statement;
-}
-
-asio::awaitable<bool> cql_cluster::prepare_on(
-    std::shared_ptr<cql_connection> connection, cql_prepared_ptr statement, cql_failure& why
-)
-{
-    byte_buffer body;
-    protocol::append_prepare_body(body, connection->version(), statement->text);
-    const auto reply =
-        co_await ask(connection, opcode::prepare, std::move(body), options_.request_limit, why);
-    if (!reply) co_return false;
-    const auto parsed = protocol::parse_prepared(reply->message.view(), connection->version());
-    if (!parsed) {
-        why.error = parsed.error();
-        co_return false;
-    }
-    // Requests that are built already carry the old ids. They can only be the same ones.
-    if (!equal(parsed->id, statement->id.view())) {
-        why = {
-            .error = errc::unsupported,
-            .code = 0,
-            .text = "the schema changed while it was in use",
-            .write_type = {}};
-        co_return false;
-    }
-    co_return true;
-}
-
-asio::awaitable<std::optional<cql_reply>> cql_cluster::execute(
-    cql_prepared_ptr statement,
-    protocol::write_parameters parameters,
-    std::uint32_t number,
-    cql_failure& why
-)
-{
-    const auto body = [statement, parameters](byte_buffer& out, std::uint8_t version) {
-        protocol::append_execute_body(
-            out, version, statement->id.view(), statement->result_metadata_id.view(), parameters
-        );
-    };
-    co_return co_await ask_with_retry(opcode::execute, body, number, statement, why);
-}
-
-asio::awaitable<std::optional<cql_reply>> cql_cluster::ask_with_retry(
-    opcode op, request_body body, std::uint32_t number, cql_prepared_ptr statement, cql_failure& why
-)
-{
-    using policy::target_action;
-    const auto give_up = std::chrono::steady_clock::now() + options_.retry_limit;
-    for (std::uint32_t attempt = 1;; ++attempt) {
-        why = {};
-        const auto connection = this->connection(number);
-        if (connection) {
-            byte_buffer bytes;
-            body(bytes, connection->version());
-            auto reply =
-                co_await ask(connection, op, std::move(bytes), options_.request_limit, why);
-            if (reply) co_return reply;
-        } else {
-            why = {
-                .error = errc::connect_failed,
-                .code = 0,
-                .text = "no connection to the " + options_.side,
-                .write_type = {}};
-        }
-        policy::target_verdict verdict{target_action::retry};
-        if (why.error == make_error_code(errc::server_error))
-            verdict = policy::judge_target_error(why.code, why.text, true);
-        if (verdict.action == target_action::reprepare && statement && connection) {
-            if (const bool ok = co_await prepare_on(connection, statement, why); !ok)
-                co_return std::nullopt;
-            if (attempt < 10) continue;
-        }
-        const auto delay = verdict.action == target_action::retry_after
-                               ? verdict.delay
-                               : policy::delay(request_schedule, attempt, random_());
-        const bool permanent = verdict.action == target_action::permanent ||
-                               verdict.action == target_action::reprepare;
-        if (permanent || stopped_ || std::chrono::steady_clock::now() + delay > give_up)
-            co_return std::nullopt;
-        ++retries_;
-        co_await pause(delay);
-    }
 }
 
 }  // namespace dualwrite::engine

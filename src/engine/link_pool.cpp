@@ -105,7 +105,10 @@ void link_pool::on_link_down(cluster_link& link, const std::string& why, std::ui
     random_ ^= random_ << 17;
     its.next_try_ms =
         loop_.steady_ms() + policy::delay(reconnects, ++its.attempts, random_).count();
-    if (!any_ready()) (source_ ? shared_.source_reachable : shared_.target_reachable).store(false);
+    if (source_)
+        shared_.want_shapes();  // finds out whether it is away
+    else if (!any_ready())
+        shared_.target_reachable.store(false);
     shared_.log_limited(
         log_level::warning,
         std::string(side()) + " " + where().text() + ": " + why + "; connecting again"

@@ -150,6 +150,12 @@ public:
     // "source answers" and why not, for readiness and for the log.
     std::atomic<bool> source_reachable{false};
     std::atomic<bool> target_reachable{false};
+    // The schema's reader tries again and again then, and sees when it is back.
+    void source_is_away() noexcept
+    {
+        source_reachable.store(false);
+        want_shapes();
+    }
 
     log_sink sink;
 

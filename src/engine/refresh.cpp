@@ -5,6 +5,7 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <map>
@@ -12,7 +13,7 @@
 #include <thread>
 
 #include "asio_compat.hpp"
-#include "refresh_partition.hpp"
+#include "copy_repair.hpp"
 #include "schema.hpp"
 
 namespace dualwrite::engine {
@@ -24,23 +25,24 @@ constexpr auto reconnect_pause = std::chrono::milliseconds(500);
 
 using done_callback = std::function<void(refresh_result)>;
 
-// The requests for one partition. At most one runs; those that came while it ran become one more.
-struct partition_queue {
+// A refresh that has not begun, and who waits for it.
+struct pending_refresh {
     refresh_key key;
     std::vector<done_callback> waiting;
+};
+
+// The requests for one partition. They run one after another, also those of different rows: lists
+// and counters must have one writer.
+struct partition_queue {
+    std::string name;
+    std::deque<pending_refresh> pending;
     bool running{false};
-    bool queued{false};
 };
 
 std::string name_of(const refresh_key& key)
 {
     std::string out = key.keyspace + '\0' + key.table;
-    const auto add = [&](const std::string& part) {
-        out += '\0' + std::to_string(part.size()) + ':' + part;
-    };
-    for (const auto& part : key.partition) add(part);
-    out += '\1';
-    for (const auto& part : key.clustering) add(part);
+    for (const auto& part : key.partition) out += '\0' + std::to_string(part.size()) + ':' + part;
     return out;
 }
 
@@ -93,7 +95,10 @@ private:
     asio::awaitable<void> work(std::shared_ptr<partition_queue> on);
     asio::awaitable<refresh_result> refresh_one(const refresh_key& key);
     asio::awaitable<std::string> connect();
-    asio::awaitable<const copy::table_model*> find_table(const refresh_key& key, cql_failure& why);
+    asio::awaitable<void>
+    run_repair(std::shared_ptr<table_repair> table, const refresh_key& key, repair_result& result);
+    asio::awaitable<std::shared_ptr<table_repair>>
+    find_table(const refresh_key& key, cql_failure& why);
     void answer(std::vector<done_callback> waiting, const refresh_result& result);
 
     asio::io_context context_{1};
@@ -110,9 +115,7 @@ private:
     std::deque<std::shared_ptr<partition_queue>> ready_;
     std::size_t running_{0};
     bool connecting_{false};
-    // Models stay where they are while a refresh uses them, also when the schema has changed.
-    std::map<table_name, std::shared_ptr<const copy::table_model>> tables_;
-    std::vector<std::shared_ptr<const copy::table_model>> outdated_;
+    std::map<table_name, std::shared_ptr<table_repair>> tables_;
 
     std::atomic<std::uint64_t> done_{0};
     std::atomic<std::uint64_t> failed_{0};
@@ -148,18 +151,25 @@ void running_refresher::add(refresh_key key, done_callback done)
         in_work_.fetch_sub(1);
         return done(retry_because("shutting down"));
     }
-    auto& queue = partitions_[name_of(key)];
+    const auto name = name_of(key);
+    auto& queue = partitions_[name];
     if (!queue) {
         queue = std::make_shared<partition_queue>();
-        queue->key = std::move(key);
-    } else {
-        queue->key.serial |= key.serial;
-        queue->key.writetime_us = std::max(queue->key.writetime_us, key.writetime_us);
+        queue->name = name;
     }
-    queue->waiting.push_back(std::move(done));
-    if (!queue->running && !queue->queued) {
-        queue->queued = true;
-        ready_.push_back(queue);
+    const auto same = std::find_if(
+        queue->pending.begin(),
+        queue->pending.end(),
+        [&](const pending_refresh& other) { return other.key.clustering == key.clustering; }
+    );
+    if (same != queue->pending.end()) {
+        same->key.serial |= key.serial;
+        same->key.writetime_us = std::max(same->key.writetime_us, key.writetime_us);
+        same->waiting.push_back(std::move(done));
+    } else {
+        if (queue->pending.empty() && !queue->running) ready_.push_back(queue);
+        queue->pending.push_back({std::move(key), {}});
+        queue->pending.back().waiting.push_back(std::move(done));
     }
     pump();
 }
@@ -169,7 +179,6 @@ void running_refresher::pump()
     while (running_ < concurrency && !ready_.empty()) {
         auto next = std::move(ready_.front());
         ready_.pop_front();
-        next->queued = false;
         next->running = true;
         ++running_;
         asio::co_spawn(context_, work(std::move(next)), [](std::exception_ptr error) {
@@ -181,19 +190,16 @@ void running_refresher::pump()
 asio::awaitable<void> running_refresher::work(std::shared_ptr<partition_queue> on)
 {
     // What comes from now on may be newer than what this run reads, and gets one of its own.
-    auto waiting = std::move(on->waiting);
-    on->waiting.clear();
-    const auto key = on->key;
-    auto result = co_await refresh_one(key);
+    auto now = std::move(on->pending.front());
+    on->pending.pop_front();
+    const auto result = co_await refresh_one(now.key);
     on->running = false;
     --running_;
-    if (!on->waiting.empty()) {
-        on->queued = true;
+    if (on->pending.empty())
+        partitions_.erase(on->name);
+    else
         ready_.push_back(on);
-    } else {
-        partitions_.erase(name_of(key));
-    }
-    answer(std::move(waiting), result);
+    answer(std::move(now.waiting), result);
     pump();
 }
 
@@ -209,19 +215,59 @@ void running_refresher::answer(std::vector<done_callback> waiting, const refresh
     }
 }
 
+// A failure that another attempt may not have.
+bool may_pass(const cql_failure& failure)
+{
+    if (failure.error == make_error_code(errc::unsupported)) return false;
+    if (failure.error != make_error_code(errc::server_error)) return true;
+    return policy::judge_target_error(failure.code, failure.text, true).action !=
+           policy::target_action::permanent;
+}
+
 asio::awaitable<refresh_result> running_refresher::refresh_one(const refresh_key& key)
 {
-    if (auto why = co_await connect(); !why.empty()) co_return retry_because(std::move(why));
-    cql_failure why;
-    const auto* table = co_await find_table(key, why);
-    if (table == nullptr) {
-        auto result = retry_because(why.describe());
-        // A keyspace or table that is not there will not come by asking again.
-        if (why.error == make_error_code(errc::unsupported)) result.status = refresh_status::failed;
-        co_return result;
+    auto unconnected = co_await connect();
+    if (!unconnected.empty()) co_return retry_because(std::move(unconnected));
+    repair_result repair;
+    // A second time with the schema read again: the first may have used an old one.
+    for (int i = 0; i < 2; ++i) {
+        repair = {};
+        const auto table = co_await find_table(key, repair.failure);
+        if (table) co_await run_repair(table, key, repair);
+        if (!repair.failure || may_pass(repair.failure)) break;
+        tables_.erase({key.keyspace, key.table});
     }
-    partition_refresh work(source_, target_, *table, key);
-    co_return co_await work.run();
+    refresh_result out;
+    out.rows = repair.rows;
+    out.cells_sent = repair.cells_sent;
+    out.writes = repair.writes;
+    if (!repair.failure) co_return out;
+    out.status = may_pass(repair.failure) ? refresh_status::retry : refresh_status::failed;
+    out.why = repair.failure.describe();
+    co_return out;
+}
+
+asio::awaitable<void> running_refresher::run_repair(
+    std::shared_ptr<table_repair> table, const refresh_key& key, repair_result& result
+)
+{
+    const auto& model = table->table();
+    if (key.partition.size() != model.partition_count ||
+        key.clustering.size() > model.clustering_count) {
+        result.failure = {
+            .error = errc::unsupported,
+            .code = 0,
+            .text = "the key has another number of columns than the table's",
+            .write_type = {}};
+        co_return;
+    }
+    row_key row;
+    row.partition = key.partition;
+    row.clustering = key.clustering;
+    repair_hint hint;
+    hint.writetime_us = key.writetime_us;
+    hint.serial = key.serial;
+    co_await table->partition(row, hint, result);
 }
 
 // Empty: both sides are connected. One connects, the others wait for a retry.
@@ -241,28 +287,36 @@ asio::awaitable<std::string> running_refresher::connect()
     co_return "";
 }
 
-asio::awaitable<const copy::table_model*>
+asio::awaitable<std::shared_ptr<table_repair>>
 running_refresher::find_table(const refresh_key& key, cql_failure& why)
 {
     const table_name name{key.keyspace, key.table};
-    if (const auto found = tables_.find(name); found != tables_.end())
-        co_return found->second.get();
+    if (const auto found = tables_.find(name); found != tables_.end()) co_return found->second;
     auto schema = co_await read_schema(source_, key.keyspace, why);
     if (!schema) co_return nullptr;
-    for (auto& [table, model] : schema->tables)
-        tables_.try_emplace(
-            table_name{key.keyspace, table}, std::make_shared<copy::table_model>(std::move(model))
-        );
-    const auto found = tables_.find(name);
-    if (found != tables_.end()) co_return found->second.get();
-    const auto reason = schema->unreadable.find(key.table);
-    why = {
-        .error = errc::unsupported,
-        .code = 0,
-        .text =
-            reason != schema->unreadable.end() ? reason->second : "the source has no such table",
-        .write_type = {}};
-    co_return nullptr;
+    const auto model = schema->tables.find(key.table);
+    if (model == schema->tables.end()) {
+        const auto reason = schema->unreadable.find(key.table);
+        why = {
+            .error = errc::unsupported,
+            .code = 0,
+            .text = reason != schema->unreadable.end() ? reason->second
+                                                       : "the source has no such table",
+            .write_type = {}};
+        co_return nullptr;
+    }
+    table_repair_options options;
+    // An expiry that differs by less than the clocks do is not worth a write; with version 5 at
+    // both sides it is exact.
+    const bool exact = source_.facts().version >= 5 && target_.facts().version >= 5;
+    options.rows.compare.ttl_tolerance_s = exact ? 0 : 1;
+    auto table = std::make_shared<table_repair>(
+        context_.get_executor(), source_, target_, std::move(model->second), options
+    );
+    const bool prepared = co_await table->prepare(why);
+    if (!prepared) co_return nullptr;
+    tables_.insert_or_assign(name, table);
+    co_return table;
 }
 
 void running_refresher::set_credentials(
@@ -281,17 +335,10 @@ void running_refresher::set_credentials(
 void running_refresher::schema_changed(const std::string& keyspace, const std::string& table)
 {
     asio::post(context_, [this, keyspace, table] {
-        for (auto at = tables_.begin(); at != tables_.end();) {
-            const bool meant =
-                at->first.first == keyspace && (table.empty() || at->first.second == table);
-            if (!meant) {
-                ++at;
-                continue;
-            }
-            if (running_ == 0) outdated_.clear();
-            outdated_.push_back(std::move(at->second));
-            at = tables_.erase(at);
-        }
+        // Repairs in work keep theirs to their end.
+        std::erase_if(tables_, [&](const auto& known) {
+            return known.first.first == keyspace && (table.empty() || known.first.second == table);
+        });
     });
 }
 
@@ -314,8 +361,10 @@ void running_refresher::stop()
         source_.stop();
         target_.stop();
         timer_.cancel();
-        for (auto& queue : std::exchange(ready_, {}))
-            answer(std::exchange(queue->waiting, {}), retry_because("shutting down"));
+        ready_.clear();
+        for (auto& [name, queue] : partitions_)
+            for (auto& waiting : std::exchange(queue->pending, {}))
+                answer(std::move(waiting.waiting), retry_because("shutting down"));
         guard_.reset();
     });
     thread_.join();

@@ -119,6 +119,7 @@ asio::awaitable<std::shared_ptr<cql_connection>> schema_watch::open()
     for (const auto& address : shared_.source_addresses()) {
         auto connection =
             co_await cql_connection::open(context_.get_executor(), address, login, why);
+        shared_.source_reachable.store(connection || why.error == errc::authentication_failed);
         if (connection) co_return connection;
     }
     shared_.log_limited(

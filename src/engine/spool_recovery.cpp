@@ -168,6 +168,8 @@ recover_spool(spool_storage& storage, const std::string& directory, bool fsync, 
     cleaner clean(storage, directory, fsync, *std::move(found));
     clean.delete_spares();
     for (const auto& file : broken) DW_CHECK(clean.put_aside(file, why));
+    if (fsync)
+        if (const auto synced = storage.sync_directory("."); !synced) return failed(synced.error());
     const auto size = sum_sizes(storage);
     if (!size) return failed(size.error());
     spool.size_bytes = *size;

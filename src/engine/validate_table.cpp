@@ -20,80 +20,16 @@ protocol::value_list range_values(const copy::token_range& range)
 
 }  // namespace
 
-// One side's rows as a sequence of items: for each partition its static columns, if it has some,
-// then its rows.
-class validate_table::side_stream {
-public:
-    enum class state : std::uint8_t { item, needs_page, ended };
-
-    side_stream(const copy::table_model& table, page_reader pages)
-        : table_(table), pages_(std::move(pages))
-    {
-    }
-
-    state at() const noexcept { return state_; }
-    const copy::row& row() const noexcept { return row_; }
-    bool is_static() const noexcept { return is_static_; }
-    std::span<const copy::atom> atoms() const noexcept
-    {
-        return is_static_ ? row_.statics : row_.regulars;
-    }
-    copy::row_place place() const noexcept
-    {
-        const auto clustering = std::span(row_.keys).subspan(table_.partition_count);
-        return {row_.at, row_.partition_key, clustering, is_static_};
-    }
-
-    // To the next item, as far as the page goes.
-    void advance(cql_failure& why)
-    {
-        if (state_ == state::item && is_static_ && row_.has_row) {
-            is_static_ = false;
-            return;
-        }
-        while (pages_.read(row_, why)) {
-            const bool next_partition = !any_ || !equal(partition_.view(), row_.partition_key);
-            if (next_partition) {
-                any_ = true;
-                partition_.clear();
-                partition_.append(row_.partition_key);
-            }
-            is_static_ = next_partition && !row_.statics.empty();
-            if (!is_static_ && !row_.has_row) continue;
-            state_ = state::item;
-            return;
-        }
-        state_ = pages_.last() ? state::ended : state::needs_page;
-    }
-
-    asio::awaitable<bool> next_page(cql_failure& why)
-    {
-        const bool read = co_await pages_.next(why);
-        if (read) advance(why);
-        co_return read && !why;
-    }
-    std::size_t page_size() const noexcept { return pages_.page_size(); }
-
-private:
-    const copy::table_model& table_;
-    page_reader pages_;
-    copy::row row_;
-    state state_{state::needs_page};
-    bool is_static_{false};
-    bool any_{false};
-    byte_buffer partition_;
-};
-
 struct validate_table::range_work {
-    side_stream source;
-    side_stream target;
+    copy::token_range range;
+    row_stream source;
+    row_stream target;
     copy::token finished;  // all tokens up to here are compared
     copy::token current;
     std::vector<row_key> suspects;  // of `current`
     std::vector<copy::cell_difference> differences;
     std::uint64_t rows{0};
     std::uint64_t cells{0};
-    std::uint64_t bytes{0};
     cql_failure failure;
 };
 
@@ -174,13 +110,14 @@ asio::awaitable<cql_failure> validate_table::compare_range(range_runner::task& t
     const auto now_s = now_seconds();
     // The same moment for both sides, so that what expires meanwhile is there at both or at none.
     range_work work{
-        .source = side_stream(
+        .range = range,
+        .source = row_stream(
             table_,
             page_reader(
                 source_.reader(), select_source_, range_values(range), task.planned.node, now_s
             )
         ),
-        .target = side_stream(
+        .target = row_stream(
             table_,
             page_reader(
                 target_.reader(),
@@ -195,10 +132,10 @@ asio::awaitable<cql_failure> validate_table::compare_range(range_runner::task& t
         .suspects = {},
         .differences = {},
         .failure = {}};
-    const auto ended = side_stream::state::ended;
+    const auto ended = row_stream::state::ended;
     while (!work.failure && !context_.stopping()) {
-        bool filled = co_await fill(work.source, work);
-        if (filled) filled = co_await fill(work.target, work);
+        bool filled = co_await work.source.fill(work.failure);
+        if (filled) filled = co_await work.target.fill(work.failure);
         if (!filled) break;
         if (work.source.at() == ended && work.target.at() == ended) break;
         compare_rows(work);
@@ -213,24 +150,13 @@ asio::awaitable<cql_failure> validate_table::compare_range(range_runner::task& t
     co_return work.failure;
 }
 
-// Reads pages until there is an item or the end.
-asio::awaitable<bool> validate_table::fill(side_stream& side, range_work& work)
-{
-    while (side.at() == side_stream::state::needs_page) {
-        const bool read = co_await side.next_page(work.failure);
-        work.bytes += side.page_size();
-        if (!read) co_return false;
-    }
-    co_return true;
-}
-
 // Joins as far as both pages go.
 void validate_table::compare_rows(range_work& work)
 {
-    const auto needs_page = side_stream::state::needs_page;
+    const auto needs_page = row_stream::state::needs_page;
     while (!work.failure && work.source.at() != needs_page && work.target.at() != needs_page) {
-        const bool source_ended = work.source.at() == side_stream::state::ended;
-        const bool target_ended = work.target.at() == side_stream::state::ended;
+        const bool source_ended = work.source.at() == row_stream::state::ended;
+        const bool target_ended = work.target.at() == row_stream::state::ended;
         if (source_ended && target_ended) return;
         compare_front(work);
     }
@@ -238,15 +164,12 @@ void validate_table::compare_rows(range_work& work)
 
 void validate_table::compare_front(range_work& work)
 {
-    auto order = std::strong_ordering::equal;
-    if (work.source.at() == side_stream::state::ended)
-        order = std::strong_ordering::greater;
-    else if (work.target.at() == side_stream::state::ended)
-        order = std::strong_ordering::less;
-    else
-        order = copy::compare_places(table_, work.source.place(), work.target.place());
-
+    const auto order = front_order(table_, work.source, work.target);
     const auto& front = order <= 0 ? work.source : work.target;
+    if (!copy::contains(work.range, front.row().at)) {
+        work.failure = outside_of_range();
+        return;
+    }
     if (front.row().at != work.current) {
         for (auto& key : work.suspects) rechecker_.add(std::move(key));
         work.suspects.clear();
@@ -267,7 +190,7 @@ void validate_table::compare_front(range_work& work)
     if (order >= 0 && !work.failure) work.target.advance(work.failure);
 }
 
-void validate_table::suspect(range_work& work, const side_stream& side)
+void validate_table::suspect(range_work& work, const row_stream& side)
 {
     work.suspects.push_back(key_of(table_, side.row(), side.is_static()));
     if (work.suspects.size() < suspects_kept_max) return;
@@ -281,7 +204,7 @@ void validate_table::report(range_work& work)
     const auto cells = std::exchange(work.cells, 0);
     rows_ += rows;
     cells_ += cells;
-    context_.on_rows(rows, cells, std::exchange(work.bytes, 0));
+    context_.on_rows(rows, cells, work.source.take_bytes() + work.target.take_bytes());
 }
 
 }  // namespace dualwrite::engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "copy_stream.hpp"
 #include "job_ranges.hpp"
 #include "validate_recheck.hpp"
 
@@ -44,14 +45,12 @@ public:
     std::uint64_t ranges_done() const noexcept { return ranges_done_; }
 
 private:
-    class side_stream;
     struct range_work;
 
     asio::awaitable<cql_failure> compare_range(range_runner::task& task);
-    asio::awaitable<bool> fill(side_stream& side, range_work& work);
     void compare_rows(range_work& work);
     void compare_front(range_work& work);
-    void suspect(range_work& work, const side_stream& side);
+    void suspect(range_work& work, const row_stream& side);
     void report(range_work& work);
 
     asio::any_io_executor executor_;

@@ -148,7 +148,11 @@ inline write_statement make_update(const table_model& table, bool statics, write
 enum class delete_scope : std::uint8_t { column, element, field };
 
 inline write_statement make_delete_cell(
-    const table_model& table, std::uint32_t column, delete_scope scope, std::uint32_t field = 0
+    const table_model& table,
+    std::uint32_t column,
+    delete_scope scope,
+    writetime_in place,
+    std::uint32_t field = 0
 )
 {
     detail::write_statement_builder out(table);
@@ -162,16 +166,16 @@ inline write_statement make_delete_cell(
     if (scope == delete_scope::field)
         out.text("." + cql_identifier(target.type.field_names[field]));
     out.text(" FROM " + table.cql_name());
-    out.using_clause(false, true);
+    out.using_clause(false, place == writetime_in::text);
     out.where_key(target.kind == column_kind::regular);
     return out.take();
 }
 
-inline write_statement make_delete_row(const table_model& table)
+inline write_statement make_delete_row(const table_model& table, writetime_in place)
 {
     detail::write_statement_builder out(table);
     out.text("DELETE FROM " + table.cql_name());
-    out.using_clause(false, true);
+    out.using_clause(false, place == writetime_in::text);
     out.where_key(true);
     return out.take();
 }

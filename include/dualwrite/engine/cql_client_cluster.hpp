@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dualwrite/copy/mutation_batch.hpp>
 #include <dualwrite/copy/range_plan.hpp>
 #include <dualwrite/engine/cql_client.hpp>
 #include <dualwrite/engine/log.hpp>
@@ -23,6 +24,16 @@ struct cql_prepared {
     std::vector<protocol::column_spec> columns;  // of the answer
 };
 using cql_prepared_ptr = std::shared_ptr<cql_prepared>;
+
+// A request that is built already: EXECUTE or BATCH of prepared statements.
+struct cql_request {
+    protocol::opcode op{protocol::opcode::execute};
+    byte_buffer body;
+    std::vector<copy::ttl_patch> ttl_patches;  // see copy/mutation_batch.hpp
+    std::uint32_t node{0};
+    std::vector<cql_prepared_ptr> statements;  // that it uses
+    bool repeatable{true};  // false: sent again only where it certainly was not carried out
+};
 
 struct cql_cluster_options {
     std::string side;  // "source" or "target", for texts
@@ -82,6 +93,7 @@ public:
         std::uint32_t node,
         cql_failure& why
     );
+    asio::awaitable<std::optional<cql_reply>> send(cql_request request, cql_failure& why);
     // Teaches a statement to the node behind `connection`. False: see `why`.
     asio::awaitable<bool> prepare_on(
         std::shared_ptr<cql_connection> connection, cql_prepared_ptr statement, cql_failure& why
@@ -98,7 +110,14 @@ private:
         std::vector<std::shared_ptr<cql_connection>> connections;
         bool reported{false};  // that it cannot be reached
     };
-    using request_body = std::function<void(byte_buffer&, std::uint8_t version)>;
+    // What is sent again and again, and how.
+    struct attempt_plan {
+        protocol::opcode op{protocol::opcode::query};
+        std::function<void(byte_buffer&, std::uint8_t version)> body;
+        std::uint32_t node{0};
+        std::vector<cql_prepared_ptr> statements;
+        bool repeatable{true};
+    };
 
     asio::awaitable<std::shared_ptr<cql_connection>> open_contact(cql_failure& why);
     asio::awaitable<bool> read_local(std::shared_ptr<cql_connection> contact, cql_failure& why);
@@ -106,11 +125,10 @@ private:
     bool add_tokens(std::uint32_t node, bytes_view tokens);
     asio::awaitable<void> keep_connected(std::uint32_t number);
     asio::awaitable<void> pause(std::chrono::milliseconds delay);
-    asio::awaitable<std::optional<cql_reply>> ask_with_retry(
-        protocol::opcode op,
-        request_body body,
-        std::uint32_t node,
-        cql_prepared_ptr statement,
+    asio::awaitable<std::optional<cql_reply>> ask_with_retry(attempt_plan plan, cql_failure& why);
+    asio::awaitable<bool> prepare_all(
+        std::shared_ptr<cql_connection> connection,
+        const std::vector<cql_prepared_ptr>& statements,
         cql_failure& why
     );
 
