@@ -94,10 +94,16 @@ void fake_cluster::serve(std::unique_lock<std::mutex>& lock)
     lock.unlock();
     ::poll(waits.data(), waits.size(), static_cast<int>(limit));
     lock.lock();
+    if (rebind_) {
+        // Bound again without listen(): connecting is refused and nobody else gets the port.
+        listener_.reset();
+        listener_ = bind_loopback(port_);
+        rebind_ = false;
+    }
     std::uint64_t count = 0;
     if ((waits[0].revents & POLLIN) != 0) [[maybe_unused]]
         const auto got = ::read(wake_.get(), &count, sizeof count);
-    if (first == 2 && waits[1].revents != 0) accept_one();
+    if (first == 2 && accepting_ && waits[1].revents != 0) accept_one();
     send_due();
     for (std::size_t i = 0; i < ids.size(); ++i) {
         auto& c = *connections_.at(ids[i]);
@@ -170,15 +176,20 @@ void fake_cluster::flush(connection& c)
 
 void fake_cluster::write(connection& c)
 {
-    const auto size = c.piece == 0 ? c.out.size() : std::min(c.piece, c.out.size());
-    const auto put = ::send(c.fd.get(), c.out.data(), size, MSG_NOSIGNAL);
+    const auto* const from = c.out.data() + c.out_sent;
+    const auto left = c.out.size() - c.out_sent;
+    const auto size = c.piece == 0 ? left : std::min(c.piece, left);
+    const auto put = ::send(c.fd.get(), from, size, MSG_NOSIGNAL);
     if (put < 0 && errno == EAGAIN) return;
     if (put < 0) {
         c.broken = true;
         return;
     }
-    c.sent.append(reinterpret_cast<const char*>(c.out.data()), static_cast<std::size_t>(put));
-    c.out.consume(static_cast<std::size_t>(put));
+    c.sent.append(reinterpret_cast<const char*>(from), static_cast<std::size_t>(put));
+    c.out_sent += static_cast<std::size_t>(put);
+    if (c.out_sent != c.out.size()) return;
+    c.out.clear();
+    c.out_sent = 0;
 }
 
 void fake_cluster::send_due()
@@ -216,11 +227,9 @@ void fake_cluster::answer_held()
 void fake_cluster::down()
 {
     {
-        std::unique_lock lock(mutex_);
+        const std::lock_guard lock(mutex_);
         accepting_ = false;
-        // Bound again without listen(): connecting is refused and nobody else gets the port.
-        listener_.reset();
-        listener_ = bind_loopback(port_);
+        rebind_ = true;
     }
     drop_connections();
 }
@@ -241,7 +250,9 @@ void fake_cluster::drop_connections()
     const auto last = accepted_;
     for (auto& [id, c] : connections_) c->broken = true;
     wake();
-    changed_.wait(lock, [&] { return connections_.empty() || connections_.begin()->first > last; });
+    changed_.wait(lock, [&] {
+        return !rebind_ && (connections_.empty() || connections_.begin()->first > last);
+    });
 }
 
 }  // namespace dualwrite::test

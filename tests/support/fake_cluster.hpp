@@ -238,6 +238,7 @@ private:
     mutable std::condition_variable changed_;
     bool stopping_{false};
     bool accepting_{true};
+    bool rebind_{false};
     script script_;
     script handshake_script_;
     std::map<std::uint64_t, std::unique_ptr<connection>> connections_;

@@ -17,6 +17,7 @@ struct fake_cluster::connection {
     std::string received;
     std::string sent;
     byte_buffer out;
+    std::size_t out_sent{0};
     std::size_t piece{0};
     bool closing{false};  // when everything has left
     bool broken{false};   // to be closed at once
