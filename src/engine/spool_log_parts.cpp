@@ -214,6 +214,8 @@ void spool_log_parts::collect()
                             oldest.number >= committed_segment ||
                             oldest.number >= reader.position().segment;
         if (needed) return;
+        // The clock that it has must be safe in a later one.
+        if (committer && oldest.number >= committer->secured().segment) return;
         spool_file_entry file{replication::to_text({identity.log, oldest.number}), oldest.size};
         if (left)
             shared->remove_left_later(std::move(file));

@@ -173,10 +173,23 @@ TEST_SUITE("engine/spool")
 
     TEST_CASE("spool_log: a reader that lags behind reads the same from the files")
     {
-        for (const std::uint64_t memory_max : {std::uint64_t{0}, std::uint64_t{100'000}}) {
+        struct limits {
+            std::uint64_t memory_max;
+            std::uint64_t segment_size;
+            std::uint64_t scale;  // of the intents
+        };
+        // In the last one the gap between reader and writer begins and ends inside segments.
+        for (const auto& [memory_max, segment_size, scale] :
+             {limits{0, 16 << 10, 1},
+              limits{100'000, 16 << 10, 1},
+              limits{1'500'000, 4 << 20, 10}}) {
             const auto disk = std::make_shared<memory_disk>();
             auto options = small_options();
             options.memory_max = memory_max;
+            options.segment_size = segment_size;
+            const auto size_of = [factor = scale](std::uint64_t lsn) {
+                return lsn % 100 == 0 ? 30'000 * factor : lsn % 700 * factor;
+            };
             const auto directory = must_open(disk, options);
             const auto log = must_create(*directory);
             const auto id = log->intern("ks", "INSERT");
@@ -184,7 +197,7 @@ TEST_SUITE("engine/spool")
             const auto write = [&](std::uint64_t count) {
                 for (; count != 0; --count) {
                     ++last;
-                    append(*log, payload_of(last, last % 100 == 0 ? 30'000 : last % 700), {id});
+                    append(*log, payload_of(last, size_of(last)), {id});
                 }
                 REQUIRE(log->commit());
             };
@@ -195,8 +208,7 @@ TEST_SUITE("engine/spool")
                     REQUIRE(next);
                     REQUIRE(next->has_value());
                     REQUIRE((*next)->lsn == ++read);
-                    const auto size = read % 100 == 0 ? 30'000 : read % 700;
-                    REQUIRE(same(as_text((*next)->payload), payload_of(read, size)));
+                    REQUIRE(same(as_text((*next)->payload), payload_of(read, size_of(read))));
                     log->release(read);
                 }
             };

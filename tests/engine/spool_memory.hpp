@@ -29,6 +29,7 @@ using dualwrite::result;
 struct disk_file {
     std::vector<std::byte> data;     // what a process sees
     std::vector<std::byte> durable;  // what was there at the last sync
+    std::uint64_t syncs{0};          // failed ones too
 };
 
 using file_map = std::map<std::string, std::shared_ptr<disk_file>>;
@@ -58,10 +59,10 @@ public:
     std::uint64_t fail_at{0};
     std::uint64_t calls{0};
     std::uint64_t reads{0};
-    std::uint64_t syncs{0};
     int fail_errno{EIO};
     bool failed{false};
     bool fail_allocate{false};
+    bool fail_syncs{false};
     bool fail_short{true};  // a write that fails has written its first half
 
     // While it is set, syncs wait.
@@ -93,12 +94,25 @@ public:
 
     std::vector<std::byte>& data(const std::string& name) { return files.at(name)->data; }
 
-    // A copy that nothing is open in; with its contents as a kill -9 now would leave them.
+    // As a kill -9 now would leave it: what is not synced is still there, and still not synced.
     std::shared_ptr<memory_disk> copy() const
     {
         const std::lock_guard lock(mutex);
         auto made = std::make_shared<memory_disk>();
-        for (const auto& [name, file] : files) made->put(name, file->data);
+        std::map<const disk_file*, std::shared_ptr<disk_file>> copies;
+        const auto copy_all = [&](const file_map& names) {
+            file_map copied;
+            for (const auto& [name, file] : names) {
+                auto& known = copies[file.get()];
+                if (!known) known = std::make_shared<disk_file>(*file);
+                copied[name] = known;
+            }
+            return copied;
+        };
+        made->files = copy_all(files);
+        made->durable_files = copy_all(durable_files);
+        for (const auto& names : directory_states)
+            made->directory_states.push_back(copy_all(names));
         return made;
     }
 
@@ -110,12 +124,14 @@ public:
     }
 
     // As a loss of power now would leave it: of what was not synced each sector may be there, and
-    // of the changes of the directory any number, in their order.
+    // of the changes of the directory any number, in their order, but a removal may be undone.
     std::shared_ptr<memory_disk> lose_power(std::mt19937_64& random) const
     {
         const std::lock_guard lock(mutex);
         const auto pick = random() % (directory_states.size() + 1);
-        const auto& names = pick == 0 ? durable_files : directory_states[pick - 1];
+        auto names = pick == 0 ? durable_files : directory_states[pick - 1];
+        for (const auto& [name, file] : durable_files)
+            if (random() % 4 == 0) names.emplace(name, file);
         auto made = std::make_shared<memory_disk>();
         for (const auto& [name, file] : names) made->put(name, torn(*file, random));
         return made;
@@ -225,8 +241,8 @@ public:
     {
         std::unique_lock lock(disk_->mutex);
         disk_->released.wait(lock, [this] { return !disk_->hold_syncs; });
-        ++disk_->syncs;
-        if (disk_->must_fail()) return disk_->error();
+        ++file_->syncs;
+        if (disk_->must_fail() || disk_->fail_syncs) return disk_->error();
         file_->durable = file_->data;
         disk_->note({disk_call::kind::sync, "", "", file_, 0, {}});
         return {};

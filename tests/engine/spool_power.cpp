@@ -5,8 +5,8 @@
 
 #include "spool_support.hpp"
 
-// With durability::fsync: loss of power at random moments, over several runs. Of what was not
-// synced any sector may be there or not.
+// With durability::fsync: loss of power at random moments, or a kill -9, over several runs. Of what
+// was not synced any sector may be there or not.
 
 using namespace spool_test;
 
@@ -41,20 +41,22 @@ private:
 
     void one_run(int generation)
     {
+        if (roll(2) == 0) interrupt_opening();
         auto directory = must_open(disk_, options_);
+        CHECK(directory->clock_high_water_us() >= promised_clock_);
         auto left = check(directory->take_left_logs());
         auto log = must_create(*directory);
         const auto tag = "G" + std::to_string(generation);
 
         for (auto turns = roll(12); turns != 0; --turns) turn(*log, tag);
-        wait_until_durable(*log);
+        make_durable(*log, tag);
         disk_->hold(true);
         for (auto turns = roll(25); turns != 0; --turns) {
             turn(*log, tag);
             for (auto& old : left) outcomes(*old.log, promised_[old.tag]);
         }
         promised_[tag].durable = log->durable_lsn();
-        auto lost = disk_->lose_power(random_);
+        auto lost = roll(3) == 0 ? disk_->copy() : disk_->lose_power(random_);
         disk_->hold(false);
         log.reset();
         left.clear();
@@ -62,8 +64,18 @@ private:
         disk_ = std::move(lost);
     }
 
+    // A start that fails somewhere and loses its power then must not be in the way of the next.
+    void interrupt_opening()
+    {
+        const auto disk = disk_->copy();
+        disk->fail_at = 1 + roll(80);
+        const auto opened = open_disk(disk, options_);
+        disk_ = roll(2) == 0 ? disk->copy() : disk->lose_power(random_);
+    }
+
     void turn(spool_log& log, const std::string& tag)
     {
+        log.set_clock(clock_us_ += static_cast<std::int64_t>(roll(1000)));
         const auto id = log.intern("ks", "INSERT INTO " + tag);
         for (auto count = 1 + roll(4); count != 0; --count) {
             const auto size = roll(20) == 0 ? 20'000 : roll(2500);
@@ -93,13 +105,19 @@ private:
         REQUIRE(done);
     }
 
-    void wait_until_durable(const spool_log& log)
+    void make_durable(spool_log& log, const std::string& tag)
     {
+        log.set_clock(clock_us_);
+        append(
+            log, payload_of(log.last_lsn() + 1, 10, tag), {log.intern("ks", "INSERT INTO " + tag)}
+        );
+        REQUIRE(log.commit());
         using clock = std::chrono::steady_clock;
         const auto deadline = clock::now() + std::chrono::seconds(10);
         while (log.durable_lsn() != log.last_lsn() && clock::now() < deadline)
             std::this_thread::yield();
         REQUIRE(log.durable_lsn() == log.last_lsn());
+        promised_clock_ = clock_us_;
     }
 
     struct left_log {
@@ -139,6 +157,8 @@ private:
     std::shared_ptr<memory_disk> disk_{std::make_shared<memory_disk>()};
     std::map<std::string, promised_log> promised_;
     std::int64_t clock_ms_{1000};
+    std::int64_t clock_us_{0};
+    std::int64_t promised_clock_{0};
 };
 
 }  // namespace

@@ -89,14 +89,16 @@ public:
         }
     }
 
-    // When memory is short: frees the blocks between the reader's and the writer's that are in the
-    // files, to be read again when their turn comes.
+    // After a commit, when memory is short: frees the blocks between the reader's and the writer's;
+    // they will be read from the files when their turn comes.
     void drop_unread(spool_block* reader)
     {
         if (size_bytes_ <= memory_max_) return;
         auto& link = reader != nullptr ? reader->next : head_;
-        while (link && link.get() != tail_ && link->written == link->used)
+        while (link && link.get() != tail_) {
+            DW_ASSERT(link->written == link->used);
             give_back(std::exchange(link, std::move(link->next)));
+        }
     }
 
     // Frees `block`, which follows `before` (null: is the first) and has no views.
