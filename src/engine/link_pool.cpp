@@ -71,6 +71,8 @@ void link_pool::connect(slot& which)
     options.username = who.username;
     options.password = who.password;
     options.throw_on_overload = true;
+    // Version 3 has no unset values: they would become nulls, which delete.
+    if (!source_) options.versions = {5, 4};
     which.next_try_ms = loop_.steady_ms() + shared_.options.patience.connect_ms;
     which.link->connect(
         transport(std::move(*fd), std::move(session)), std::move(options), which.version
