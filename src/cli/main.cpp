@@ -98,19 +98,23 @@ private:
     int finish()
     {
         const auto progress = read();
-        char* text = nullptr;
-        check([&](dw_error* err) { return dw_job_error(job_.get(), &text, err); });
-        const std::string problem = text_handle(text).get();
-        if (!problem.empty()) out_.say(problem);
         if (line_.json)
             print_report();
         else
             std::printf(
                 "%s\nresult: %s\n",
                 summary_text(verb_, progress).c_str(),
-                verdict_text(progress.state, copying_)
+                verdict(progress.state).c_str()
             );
         return exit_code(progress.state, signal_);
+    }
+
+    std::string verdict(std::uint32_t state)
+    {
+        char* text = nullptr;
+        check([&](dw_error* err) { return dw_job_error(job_.get(), &text, err); });
+        const std::string problem = text_handle(text).get();
+        return verdict_text(state, copying_) + (problem.empty() ? "" : ": " + problem);
     }
 
     void print_report()

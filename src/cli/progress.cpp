@@ -29,6 +29,7 @@ std::string findings_text(const dw_job_progress& p)
 
 std::string progress_text(const std::string& verb, const dw_job_progress& progress)
 {
+    if (*progress.table == '\0') return verb + ": connecting and reading the schema";
     auto text = verb + ' ' + progress.table + "  " + percent_text(progress.done_fraction) + "  " +
                 grouped(progress.rows) + " rows  " + whole_text(progress.rows_per_s) + " rows/s";
     if (progress.eta_s >= 0) text += "  ETA " + clock_text(progress.eta_s);

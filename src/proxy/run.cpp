@@ -121,8 +121,7 @@ private:
         out_.log(
             DW_LOG_WARNING,
             "stopped with " + writes_text(left) + " not yet at the target. They are kept in " +
-                get(conf_, "state-dir") + " (" + bytes_text(left.spool_bytes) +
-                "); the next start with this directory delivers them"
+                get(conf_, "state-dir") + "; the next start with this directory delivers them"
         );
         return 1;
     }

@@ -48,7 +48,7 @@ class Jobs(support.ProgramTest):
                 self.assertEqual(done.returncode, code, done.stderr)
                 self.assertIn(text, done.stdout)
                 self.assertIn("2,000 rows", done.stdout)
-            self.assertIn("range (0, 10] of ks.t: no answer", done.stderr)
+            self.assertIn("not complete: range (0, 10] of ks.t: no answer", done.stdout)
         self.assertIn("2 missing at the target",
                       self.job("validate", FAKE_RESULT="different").stdout)
 

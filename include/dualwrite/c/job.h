@@ -74,7 +74,7 @@ typedef struct dw_job_progress {
     double done_fraction; /* of the whole job, 0 to 1 */
     double rows_per_s;    /* lately */
     double eta_s;         /* time that it still takes; negative: not known yet */
-    char table[128];      /* in work, "keyspace.table"; ends in NUL, cut if longer */
+    char table[128];      /* in work; ends in NUL, cut if longer, empty before the first */
 } dw_job_progress;
 /* clang-format off */
 #define DW_JOB_PROGRESS_INIT \

@@ -70,7 +70,7 @@ typedef struct dw_proxy_progress {
     uint32_t ready;          /* 1: the source answers */
     uint32_t clients;        /* connections from clients */
     uint64_t backlog_writes; /* accepted from clients, not yet known to be at the target */
-    uint64_t spool_bytes;    /* on disk; what is delivered is removed a little later */
+    uint64_t spool_bytes;    /* of the spool's files, which are made in advance */
     uint64_t backlog_age_ms; /* of the oldest of the writes in delivery; 0 if there is none */
 } dw_proxy_progress;
 /* clang-format off */
