@@ -210,6 +210,8 @@ io_result mbedtls_session::handshake()
 io_result mbedtls_session::read(mutable_bytes into)
 {
     if (error_) return broken();
+    if (!established_)
+        if (const auto shaken = handshake(); shaken.status != io_status::ok) return shaken;
     const borrowed_buffers lent(*this);
     auto code = std::exchange(waiting_code_, 0);
     std::size_t size = 0;
@@ -266,6 +268,8 @@ int mbedtls_session::encrypt(std::span<const iovec> parts, std::size_t skip, std
 io_result mbedtls_session::write_parts(std::span<const iovec> parts)
 {
     if (error_) return broken();
+    if (!established_)
+        if (const auto shaken = handshake(); shaken.status != io_status::ok) return shaken;
     const borrowed_buffers lent(*this);
     std::size_t total = 0;
     for (const auto& part : parts) total += part.iov_len;

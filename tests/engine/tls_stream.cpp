@@ -130,6 +130,32 @@ TEST_CASE("tls_session: many small parts leave as one record")
     CHECK(equal(got, bytes));
 }
 
+TEST_CASE("tls_session: a read or write before the handshake does the handshake first")
+{
+    const auto client_side = client_context();
+    const auto server_side = server_context();
+    connection wire(*client_side, *server_side);
+    io_result sent;
+    std::string got;
+    for (int step = 0; step < 100 && got.empty(); ++step) {
+        if (sent.size == 0) sent = write_all(wire.client, as_bytes("first"));
+        REQUIRE(sent.status != io_status::failed);
+        got = read_text(wire.server);
+    }
+    CHECK(got == "first");
+
+    const auto wrong = client_context(tls_verify::full, "other-ca.pem");
+    connection refused(*wrong, *server_side);
+    io_status status = io_status::again;
+    std::byte none[1];
+    for (int step = 0; step < 100 && status == io_status::again; ++step) {
+        refused.server.handshake();
+        status = refused.client.read(none).status;
+    }
+    CHECK(status == io_status::failed);
+    CHECK(contains(refused.client.why(), "--source-tls-ca"));
+}
+
 TEST_CASE("tls_session: bytes read ahead are announced by buffered(), and only those")
 {
     established wire;
