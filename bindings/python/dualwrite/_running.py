@@ -25,7 +25,7 @@ def _from_json(text):
 
 
 class ProxyProgress(namedtuple(
-    "ProxyProgress", "state ready clients backlog_writes spool_bytes backlog_age_ms"
+    "ProxyProgress", "state ready clients backlog_writes spool_bytes backlog_age_ms dead_letters"
 )):
     """A snapshot of a proxy; `state` is "running", "draining" or "stopped"."""
 

@@ -13,6 +13,7 @@ class ProxyProgress(NamedTuple):
     backlog_writes: int
     spool_bytes: int
     backlog_age_ms: int
+    dead_letters: int
 
 class Proxy:
     def __init__(

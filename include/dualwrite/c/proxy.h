@@ -72,9 +72,11 @@ typedef struct dw_proxy_progress {
     uint64_t backlog_writes; /* accepted from clients, not yet known to be at the target */
     uint64_t spool_bytes;    /* of the spool's files, which are made in advance */
     uint64_t backlog_age_ms; /* of the oldest of the writes in delivery; 0 if there is none */
+    uint64_t dead_letters;   /* writes of this run that the target refused for good; they are kept
+                                in dead_letters.jsonl in the state directory */
 } dw_proxy_progress;
 /* clang-format off */
-#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0 }
+#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* A snapshot, also after the proxy has stopped. Threads: any. */
