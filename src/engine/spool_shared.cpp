@@ -110,29 +110,36 @@ void spool_shared::remove_later(spool_file_entry file)
         const std::lock_guard lock(mutex_);
         removals_.push_back({std::move(file)});
     }
-    if (options_.background)
-        wake_.notify_one();
-    else
-        remove_waiting();
-}
-
-// Without a background thread: one caller at a time, so that the order is kept.
-void spool_shared::remove_waiting()
-{
-    const std::lock_guard lock(mutex_);
-    while (!removals_.empty() && remove(removals_.front())) removals_.pop_front();
+    begin_removals();
 }
 
 void spool_shared::remove_left_later(spool_file_entry file)
 {
     {
         const std::lock_guard lock(mutex_);
-        if (!clock_kept_) {
-            left_removals_.push_back(std::move(file));
-            return;
-        }
+        auto& queue = clock_kept_ ? removals_ : left_removals_;
+        queue.push_back({std::move(file)});
     }
-    remove_later(std::move(file));
+    begin_removals();
+}
+
+void spool_shared::live_log_has_clock()
+{
+    {
+        const std::lock_guard lock(mutex_);
+        clock_kept_ = true;
+        for (auto& waiting : left_removals_) removals_.push_back(std::move(waiting));
+        left_removals_.clear();
+    }
+    begin_removals();
+}
+
+// Without a background thread one caller removes at a time, so that the order is kept.
+void spool_shared::begin_removals()
+{
+    if (options_.background) return wake_.notify_one();
+    const std::lock_guard lock(mutex_);
+    while (!removals_.empty() && remove(removals_.front())) removals_.pop_front();
 }
 
 bool spool_shared::begin_live_log()
@@ -144,17 +151,6 @@ bool spool_shared::begin_live_log()
     }
     wake_.notify_one();
     return true;
-}
-
-void spool_shared::live_log_has_clock()
-{
-    std::vector<spool_file_entry> files;
-    {
-        const std::lock_guard lock(mutex_);
-        clock_kept_ = true;
-        files.swap(left_removals_);
-    }
-    for (auto& file : files) remove_later(std::move(file));
 }
 
 void spool_shared::end_live_log()

@@ -82,7 +82,7 @@ private:
     std::size_t spares_wanted() const noexcept;  // under mutex_
     result<spare> make_spare(std::uint64_t size, bool zero_fill);
     bool remove(removal& file);
-    void remove_waiting();
+    void begin_removals();
     void run();
     void refill(std::unique_lock<std::mutex>& lock);
 
@@ -100,7 +100,7 @@ private:
     std::condition_variable wake_;
     std::vector<spare> spares_;
     std::deque<removal> removals_;
-    std::vector<spool_file_entry> left_removals_;  // wait for live_log_has_clock()
+    std::deque<removal> left_removals_;  // wait for live_log_has_clock()
     std::uint32_t live_logs_{0};
     bool clock_kept_{false};
     bool stopping_{false};
