@@ -209,7 +209,8 @@ void copy_table::add_row(range_work& work)
         work.partition.clear();
         work.partition.append(row.partition_key);
         work.node = context_.target->owner_of(row.at);
-    } else if (work.batch.statements() >= batch_statements_max || work.batch.size() >= batch_size_max) {
+    } else if (work.batch.statements() >= batch_statements_max ||
+               work.batch.size() >= batch_size_max) {
         flush(work);
     }
     if (repair_) {

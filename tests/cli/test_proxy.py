@@ -124,7 +124,8 @@ class Life(support.ProgramTest):
         running = self.running("--drain-limit", "50ms", FAKE_BACKLOG="1000000")
         running.signal(signal.SIGTERM)
         self.assertEqual(running.finish(), 1)
-        self.assertRegex(running.seen, r"stopped with [\d,]+ writes not yet at the target\. They are kept")
+        self.assertRegex(
+            running.seen, r"stopped with [\d,]+ writes not yet at the target\. They are kept")
         self.assertIn(self.folder, running.seen.splitlines()[-1])
 
     def test_what_the_target_refused_is_said(self):

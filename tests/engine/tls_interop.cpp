@@ -94,7 +94,7 @@ TEST_CASE("tls: OpenSSL's client trusts our server, sends to it and gets its ans
         process client(
             "echo question | timeout 20 openssl s_client -quiet -verify_return_error" + resume +
             " -verify_hostname a.test -CAfile " + files.file("ca.pem") +
-            " -connect 127.0.0.1:" + std::to_string(listener.port()) + " 2>&1 | grep answer"
+            " -connect 127.0.0.1:" + std::to_string(listener.port()) + " 2>&1 | grep -m1 answer"
         );
         auto fd = listener.accepted();
         auto session = server->accept(fd.get());

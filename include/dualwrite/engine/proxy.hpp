@@ -19,8 +19,8 @@ enum class durability : std::uint8_t {
 
 // How long the proxy hopes for the better. No operator has a reason to change it; tests have.
 struct proxy_patience {
-    // What the target refuses becomes a dead letter then: DDL of another loop or of the operator may
-    // be on its way.
+    // What the target refuses becomes a dead letter then: DDL of another loop or of the operator
+    // may be on its way.
     std::int64_t refusal_ms{10'000};
     std::int64_t connect_ms{10'000};  // one of the proxy's own connections, its handshake included
     std::int64_t answer_ms{12'000};   // an answer on it; then it is given up
