@@ -104,8 +104,9 @@ void client_session::source_closed(std::error_code error)
     give_up_pending();
     to_source_.stop();
     to_client_.stop();
+    source_lost_ = true;
     if (client_.where() == channel::state::closed) return finish();
-    client_.close_when_sent();
+    finish_if_idle();
 }
 
 // Nobody knows what became of these: they are sent to the source again.
@@ -163,7 +164,10 @@ void client_session::finish_if_idle()
         source_.close();
         return finish();
     }
-    if (draining_ && in_flight_ == 0 && !client_gone) client_.close_when_sent();
+    if (client_gone || answers_held_ != 0) return;
+    // What the source has begun to say is passed on to its end.
+    const bool drained = draining_ && in_flight_ == 0 && !to_client_.is_streaming();
+    if (drained || source_lost_) client_.close_when_sent();
 }
 
 void client_session::finish()
@@ -175,7 +179,9 @@ void client_session::finish()
 
 void client_session::send_held(bytes_view envelope)
 {
+    --answers_held_;
     to_client_.send_own(envelope);
+    finish_if_idle();
 }
 
 }  // namespace dualwrite::engine

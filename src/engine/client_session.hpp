@@ -31,7 +31,8 @@ public:
     void begin_drain();
     // The loop ends: what the operator has to know is kept, the rest is in the spool.
     void abandon();
-    // An answer that was held may go.
+    // One of its answers is held; and then it may go.
+    void answer_held() noexcept { ++answers_held_; }
     void send_held(bytes_view envelope);
 
 private:
@@ -217,6 +218,7 @@ private:
     protocol::compression compression_{protocol::compression::none};
     bool started_{false};
     bool draining_{false};
+    bool source_lost_{false};  // it was there and is gone: the client is sent away
     bool source_was_open_{false};
     bool ended_{false};
     std::size_t address_tries_{0};
@@ -228,6 +230,7 @@ private:
     std::vector<pending> pending_;  // by stream id
     std::size_t in_flight_{0};
     std::size_t writes_in_flight_{0};
+    std::size_t answers_held_{0};  // by the worker
     std::vector<std::unique_ptr<dead_letter>> letters_;
 
     byte_buffer plain_;     // a decompressed body

@@ -226,6 +226,7 @@ void worker::hold(std::uint64_t lsn, client_session& session, bytes_view envelop
     slot.envelope.clear();
     slot.envelope.append(envelope);
     held_in_order_.push(lsn);
+    session.answer_held();
 }
 
 void worker::release(held_answer& held)
@@ -243,27 +244,39 @@ void worker::on_delivered(std::uint64_t lsn)
     if (lsn <= live_->log().durable_lsn()) release(slot);
 }
 
-// Oldest first. What waits for the disk waits as long as it takes: a failed sync ends the proxy.
+// What waits for the disk waits as long as it takes: a failed sync ends the proxy.
+bool worker::is_due(held_answer& held)
+{
+    if (held.wants_target && loop_.steady_ms() >= held.deadline_ms) {
+        held.wants_target = false;
+        waiting_suspended_ = true;
+        counters_.waits_given_up.add();
+    }
+    if (held.wants_target && !target_.any_ready()) held.wants_target = false;
+    return !held.wants_target && held.lsn <= live_->log().durable_lsn();
+}
+
 void worker::release_due()
 {
     if (held_.empty()) return;
-    const auto durable = live_->log().durable_lsn();
-    while (!held_in_order_.empty()) {
-        const auto lsn = held_in_order_.front();
+    for (auto left = held_in_order_.size(); left > 0; --left) {
+        const auto lsn = held_in_order_.pop();
         auto& slot = slot_of(lsn);
-        if (slot.lsn == lsn) {
-            const bool overdue = loop_.steady_ms() >= slot.deadline_ms;
-            if (slot.wants_target && overdue) {
-                slot.wants_target = false;
-                waiting_suspended_ = true;
-                counters_.waits_given_up.add();
-            }
-            if (slot.wants_target || lsn > durable) break;
+        if (slot.lsn != lsn) continue;
+        if (is_due(slot))
             release(slot);
-        }
-        held_in_order_.pop();
+        else
+            held_in_order_.push(lsn);
     }
-    if (waiting_suspended_ && live_->backlog() == 0) waiting_suspended_ = false;
+    if (waiting_suspended_ && target_keeps_up()) waiting_suspended_ = false;
+}
+
+// Far enough below the limit that the next wait will hardly reach it.
+bool worker::target_keeps_up() const
+{
+    if (live_->backlog() == 0) return true;
+    const auto oldest = live_->oldest_accepted_ms();
+    return oldest != 0 && loop_.wall_ms() - oldest < shared_.options.wait_limit_ms / 2;
 }
 
 }  // namespace dualwrite::engine

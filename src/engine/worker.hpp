@@ -71,6 +71,8 @@ private:
     void update_counters();
     void refresh_shapes();
     void release_due();
+    bool is_due(held_answer& held);
+    bool target_keeps_up() const;
     void release(held_answer& held);
     held_answer& slot_of(std::uint64_t lsn) noexcept;
 
@@ -90,7 +92,7 @@ private:
     std::uint64_t next_session_{1};
 
     std::vector<held_answer> held_;      // by the low bits of the lsn
-    ring<std::uint64_t> held_in_order_;  // lsns, oldest first; some are gone already
+    ring<std::uint64_t> held_in_order_;  // lsns, oldest answer first; some are gone already
     bool waiting_suspended_{false};      // the target is too slow to be waited for
     std::int64_t clock_recorded_us_{0};
     std::thread thread_;
