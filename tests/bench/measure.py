@@ -10,6 +10,7 @@ from machine import BenchError, busy_seconds, cpu_seconds, start
 from systems import CLIENT_CPU, Field, System
 
 DRAIN_LIMIT_S = 30
+LOAD_LIMIT_S = 60
 CLIENT_BOUND = 0.93   # of the client's processor in use
 PROXY_SPARE = 0.90    # of the proxy's processor in use, at most, for the client to be the limit
 
@@ -91,7 +92,11 @@ class Bench:
         began = time.monotonic()
         load.stdin.write("go\n")
         load.stdin.flush()
-        output, complaint = load.communicate(timeout=60)
+        try:
+            output, complaint = load.communicate(timeout=LOAD_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._failed(cell, system, f"the load did not end within {LOAD_LIMIT_S} s")
+            return
         if load.returncode != 0:
             self._failed(cell, system, complaint)
             return
