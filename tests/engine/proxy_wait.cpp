@@ -184,7 +184,10 @@ TEST_CASE("proxy: it is waited again when the target keeps up, though there is a
         // Several at a time, so that the target is never without one.
         auto busy = rig.client(4);
         for (std::int16_t stream = 0; stream < 8; ++stream) send_write(busy, stream);
-        while (!over) send_write(busy, busy.receive().stream());
+        while (!over) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(3));
+            send_write(busy, busy.receive().stream());
+        }
     });
     CHECK(eventually([&] { return rig.number("waits_given_up") > 0; }));
     slow->store(false);
