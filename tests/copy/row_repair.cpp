@@ -18,11 +18,12 @@ struct fixture {
     table_model table = mixed_table();
     row source;
     row target;
-    repair_options options{.marker_writetime_us = 5};
+    repair_options options;
     repair_plan repair;
 
     fixture()
     {
+        options.marker_writetime_us = 5;
         for (auto* r : {&source, &target}) {
             r->keys = {v.i32(1), v.i32(2)};
             r->has_row = true;

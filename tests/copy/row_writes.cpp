@@ -17,10 +17,11 @@ struct fixture {
     copy_support::values v;
     table_model table = mixed_table();
     row r;
-    row_write_options options{.marker_writetime_us = 5};
+    row_write_options options;
 
     fixture()
     {
+        options.marker_writetime_us = 5;
         r.keys = {v.i32(1), v.i32(2)};
         r.has_row = true;
     }

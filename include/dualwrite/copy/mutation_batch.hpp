@@ -114,28 +114,24 @@ private:
         std::int64_t expiry_s;
     };
 
-    // The same values for the form that has no marker for the write time.
-    bytes_view without_writetime(const record& r, std::size_t& ttl_at)
+    // The same values for the form that has no marker for the write time. The TTL stands before it,
+    // so it stays where it is.
+    bytes_view without_writetime(const record& r)
     {
         const auto values = values_.view().subspan(r.begin, r.size);
         const auto cut = r.writetime_at - 4;
         scratch_.clear();
         scratch_.append(values.first(cut));
         scratch_.append(values.subspan(cut + 12));
-        ttl_at = r.ttl_at > cut ? r.ttl_at - 12 : r.ttl_at;
+        DW_ASSERT(r.ttl_at < cut);
         return scratch_.view();
     }
 
-    static void note_ttl(
-        const record& r,
-        std::size_t ttl_at,
-        std::size_t end,
-        std::size_t size,
-        std::vector<ttl_patch>& patches
-    )
+    static void
+    note_ttl(const record& r, std::size_t end, std::size_t size, std::vector<ttl_patch>& patches)
     {
-        if (ttl_at == 0 || r.expiry_s == no_expiry) return;
-        patches.push_back({end - size + ttl_at, r.expiry_s});
+        if (r.ttl_at == 0 || r.expiry_s == no_expiry) return;
+        patches.push_back({end - size + r.ttl_at, r.expiry_s});
     }
 
     void finish_single(
@@ -144,13 +140,12 @@ private:
     {
         const auto& r = records_.front();
         const auto& form = r.write->in_request;
-        std::size_t ttl_at = 0;
-        parameters.values = without_writetime(r, ttl_at);
+        parameters.values = without_writetime(r);
         parameters.value_count = static_cast<std::uint16_t>(form.statement.markers.size());
         protocol::append_execute_body(out, version_, form.id, form.result_metadata_id, parameters);
         // Behind the values stand the timestamp and, in version 5, now_in_seconds.
         const auto tail = std::size_t{8} + (version_ >= 5 ? 4 : 0);
-        note_ttl(r, ttl_at, out.size() - tail, parameters.values.size(), patches);
+        note_ttl(r, out.size() - tail, parameters.values.size(), patches);
     }
 
     void finish_batch(
@@ -163,12 +158,11 @@ private:
         protocol::batch_builder batch(out, version_, protocol::batch_type::unlogged);
         for (const auto& r : records_) {
             const auto& form = same_time ? r.write->in_request : r.write->in_text;
-            auto ttl_at = r.ttl_at;
             const auto values =
-                same_time ? without_writetime(r, ttl_at) : values_.view().subspan(r.begin, r.size);
+                same_time ? without_writetime(r) : values_.view().subspan(r.begin, r.size);
             const auto count = static_cast<std::uint16_t>(form.statement.markers.size());
             batch.add_prepared(form.id, count, values);
-            note_ttl(r, ttl_at, out.size(), values.size(), patches);
+            note_ttl(r, out.size(), values.size(), patches);
         }
         batch.finish(parameters);
     }
