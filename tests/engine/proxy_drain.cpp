@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "../support/proxy_rig.hpp"
-
 #include <chrono>
 #include <thread>
+
+#include "../support/proxy_rig.hpp"
 
 using namespace dualwrite;
 using namespace dualwrite::test;

@@ -1,11 +1,11 @@
 #include <doctest/doctest.h>
 
-#include "../support/proxy_rig.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <optional>
 #include <vector>
+
+#include "../support/proxy_rig.hpp"
 
 using namespace dualwrite;
 using namespace dualwrite::test;
@@ -60,8 +60,8 @@ TEST_CASE("proxy: a change of the schema stands at the target where it stood at 
                 return its->text == insert(static_cast<int>(i));
             }));
         // Sent only when all before it were done, and nothing after it before it was.
-        CHECK(seen[10]->sequence_of_answers == 10);
-        for (std::size_t i = 11; i < 21; ++i) CHECK(seen[i]->sequence_of_answers >= 11);
+        CHECK(seen[10]->answers_before == 10);
+        for (std::size_t i = 11; i < 21; ++i) CHECK(seen[i]->answers_before >= 11);
     }
 }
 
@@ -132,9 +132,11 @@ TEST_CASE("proxy: what the target has already is done")
 TEST_CASE("proxy: a change that the source has made, but did not answer, reaches the target")
 {
     // What it says when it is asked again: nothing wrong, or that it was done before.
-    for (const auto code : {std::optional<error_code>(), std::optional(error_code::already_exists),
-                            std::optional(error_code::invalid),
-                            std::optional(error_code::config_error)}) {
+    for (const auto code :
+         {std::optional<error_code>(),
+          std::optional(error_code::already_exists),
+          std::optional(error_code::invalid),
+          std::optional(error_code::config_error)}) {
         CAPTURE(code.has_value());
         proxy_rig rig;
         const auto asked = std::make_shared<std::atomic<int>>(0);
@@ -227,8 +229,9 @@ TEST_CASE("proxy: the schema is read again after a change, so that new tables ar
     rig.source.add_column({"k", "lists", "a", "partition_key", "int"});
     rig.source.add_column({"k", "lists", "l", "regular", "list<int>"});
     auto client = rig.client(4);
-    CHECK(client.query("CREATE TABLE k.lists (a int PRIMARY KEY, l list<int>)").op() ==
-          opcode::result);
+    CHECK(
+        client.query("CREATE TABLE k.lists (a int PRIMARY KEY, l list<int>)").op() == opcode::result
+    );
     // At once: the proxy has not read it yet.
     CHECK(client.query("UPDATE k.lists SET l = l + [1] WHERE a = 5").op() == opcode::result);
     REQUIRE(wait_for_refreshes(1));
@@ -244,7 +247,8 @@ TEST_CASE("proxy: what concerns the server's own keyspaces stays at the source")
     auto client = rig.client(4);
     for (const auto cql :
          {"ALTER KEYSPACE system_auth WITH replication = {'class': 'SimpleStrategy'}",
-          "CREATE ROLE r WITH PASSWORD = 'secret'", "GRANT SELECT ON k.t TO r"}) {
+          "CREATE ROLE r WITH PASSWORD = 'secret'",
+          "GRANT SELECT ON k.t TO r"}) {
         CHECK(client.query(cql).op() == opcode::result);
     }
     CHECK(client.query(insert(1)).op() == opcode::result);

@@ -41,8 +41,9 @@ struct seen_request {
     protocol::consistency consistency{protocol::consistency::any};
     std::optional<std::int64_t> timestamp_us;
     std::optional<std::int32_t> now_in_seconds;
-    std::vector<child> children;  // BATCH
-    bool executed{false};         // the node did what was asked, whatever it answered
+    std::vector<child> children;    // BATCH
+    std::size_t answers_before{0};  // how many statements the node had answered when this one came
+    bool executed{false};           // the node did what was asked, whatever it answered
 
     protocol::opcode op() const noexcept { return header.op; }
     bool is_data() const noexcept
@@ -247,6 +248,7 @@ private:
     std::uint64_t accepted_{0};
     std::uint64_t schema_reads_{0};
     std::uint64_t malformed_{0};
+    std::size_t answers_{0};
     std::vector<record> requests_;
     std::vector<record> held_;
     std::multimap<std::int64_t, answer> due_;

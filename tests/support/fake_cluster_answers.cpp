@@ -138,6 +138,7 @@ void fake_cluster::take(connection& c, const protocol::envelope_view& envelope)
     const bool data = seen->is_data() || seen->op() == opcode::prepare;
     const bool reads_schema = seen->text.find("system_schema.columns") != seen->text.npos;
     if (reads_schema) ++schema_reads_;
+    seen->answers_before = answers_;
     if (data && !reads_schema) requests_.push_back(seen);
     const auto decide = reads_schema ? script{} : data ? script_ : handshake_script_;
     reply how;
@@ -232,6 +233,7 @@ void fake_cluster::send(connection& c, const record& request, const reply& how)
     header.body_size = static_cast<std::uint32_t>(body.size());
     if (header.op == opcode::error && request->op() == opcode::execute && normal)
         request->executed = false;  // UNPREPARED
+    if (request->is_data()) ++answers_;
     c.gathered.emplace_back(header, std::move(body));
     if (!c.segments_next) return;
     c.segments_next = false;
