@@ -168,7 +168,7 @@ TEST_SUITE("engine/spool_power")
     TEST_CASE("spool: what was durable outlives any loss of power, and no loss stops the next start"
     )
     {
-        const auto [first, last] = seeds(400);
+        const auto [first, last] = seeds(800);
         for (auto seed = first; seed <= last; ++seed) {
             CAPTURE(seed);
             machine(seed).run();
