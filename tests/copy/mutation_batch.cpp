@@ -189,6 +189,21 @@ TEST_SUITE("copy/mutation_batch")
         }
     }
 
+    TEST_CASE("finish: a deletion alone has nothing but its key, and its time in the request")
+    {
+        fixture f;
+        f.update.in_request.statement = make_delete_row(f.table, writetime_in::request);
+        f.update.in_text.statement = make_delete_row(f.table, writetime_in::text);
+        mutation_batch batch(4, protocol::consistency::one);
+        f.add(batch, {}, 42);
+        CHECK(batch.finish(1000, f.body, f.patches) == protocol::opcode::execute);
+        const auto request = protocol::parse_execute(f.body.view(), 4);
+        REQUIRE(request);
+        CHECK(request->parameters.timestamp_us == 42);
+        CHECK(values_of(request->parameters.values).size() == 2);
+        CHECK(f.patches.empty());
+    }
+
     TEST_CASE("patch_ttls: finds every TTL of a request, in each of its forms")
     {
         for (const auto version : {std::uint8_t{4}, std::uint8_t{5}})

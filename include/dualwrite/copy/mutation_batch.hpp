@@ -123,7 +123,7 @@ private:
         scratch_.clear();
         scratch_.append(values.first(cut));
         scratch_.append(values.subspan(cut + 12));
-        DW_ASSERT(r.ttl_at < cut);
+        DW_ASSERT(r.ttl_at <= cut);
         return scratch_.view();
     }
 
