@@ -158,7 +158,7 @@ void copy_writer::on_failure(operation& op, const cql_failure& failure)
         give_up(op, failure);
     } else {
         window_.on_overload(op.sent, now);
-        target_.count_retry();
+        target_.count_retry(failure);
         const auto delay = verdict.action == target_action::retry_after
                                ? verdict.delay
                                : policy::delay(write_schedule, op.attempts, target_.random());

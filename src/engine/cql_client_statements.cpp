@@ -14,6 +14,7 @@ namespace {
 // Between two attempts of one request.
 constexpr policy::retry_schedule request_schedule{
     std::chrono::milliseconds(20), std::chrono::milliseconds(2000)};
+constexpr auto retry_report_pause = std::chrono::seconds(10);
 
 std::int64_t unix_seconds()
 {
@@ -128,6 +129,15 @@ asio::awaitable<std::optional<cql_reply>> cql_cluster::send(cql_request request,
     co_return co_await ask_with_retry(std::move(plan), why);
 }
 
+void cql_cluster::count_retry(const cql_failure& why)
+{
+    ++retries_;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_report_) return;
+    next_report_ = now + retry_report_pause;
+    log_(log_level::warning, options_.side + ": " + why.describe() + "; trying again");
+}
+
 asio::awaitable<std::optional<cql_reply>>
 cql_cluster::ask_with_retry(attempt_plan plan, cql_failure& why)
 {
@@ -165,7 +175,7 @@ cql_cluster::ask_with_retry(attempt_plan plan, cql_failure& why)
             verdict.action == target_action::retry || verdict.action == target_action::retry_after;
         if (!again || stopped_ || std::chrono::steady_clock::now() + delay > give_up)
             co_return std::nullopt;
-        ++retries_;
+        count_retry(why);
         co_await pause(delay);
     }
 }

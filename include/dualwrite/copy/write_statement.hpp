@@ -283,8 +283,13 @@ private:
         byte_buffer& out
     )
     {
-        if (!skip_to(column, values, next))
-            return protocol::append_value(out, protocol::bound_value::unset());
+        if (!skip_to(column, values, next)) {
+            // Cassandra's `l = l + ?` takes an unset value for a list and fails with a
+            // ClassCastException (5.0.8, Lists.Appender); null appends nothing.
+            const bool list = type.id == type_id::list;
+            using protocol::bound_value;
+            return protocol::append_value(out, list ? bound_value::null() : bound_value::unset());
+        }
         const auto begin = out.size();
         protocol::append_int(out, 0);
         protocol::append_int(out, 0);

@@ -100,7 +100,8 @@ public:
     );
 
     std::uint64_t retries() const noexcept { return retries_; }
-    void count_retry() noexcept { ++retries_; }
+    // Counts it, and says why in the log, once in a while: what is retried for long is not silent.
+    void count_retry(const cql_failure& why);
     std::chrono::milliseconds request_limit() const noexcept { return options_.request_limit; }
     std::uint64_t random() { return random_(); }
 
@@ -141,6 +142,7 @@ private:
     std::vector<node> nodes_;
     std::map<std::string, cql_prepared_ptr> prepared_;
     std::uint64_t retries_{0};
+    std::chrono::steady_clock::time_point next_report_{};  // of a retry
     bool stopped_{false};
     std::minstd_rand random_{std::random_device{}()};
 };
