@@ -78,8 +78,9 @@ class Tutorial:
         ccache = "ccache " if shutil.which("ccache") else ""
         environment = {"CC": ccache + "gcc", "CXX": ccache + "g++"}
         if not (BUILD / "build.ninja").is_file():
-            self._command(["meson", "setup", BUILD, "--buildtype=release", "-Dtests=false",
-                           "-Dpython=disabled"], environment)
+            # As tests/run builds them, so that the compiler cache knows them.
+            self._command(["meson", "setup", BUILD, "-Doptimization=2", "-Ddebug=false",
+                           "-Dtests=false", "-Dpython=disabled"], environment)
         ninja = subprocess.Popen(["ninja", "-C", BUILD], stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True)
         lines = []

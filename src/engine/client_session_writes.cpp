@@ -68,6 +68,7 @@ bytes_view client_session::take_write(
     if (parameters.named_values) mutation.flags |= flags::named_values;
     if (statement.facts.may_be_several) mutation.flags |= flags::several;
     if (statement.has_ttl) mutation.flags |= flags::has_ttl;
+    if (statement.effect.may_empty) mutation.flags |= flags::may_empty;
     mutation.flags |= plan_flags(statement.decision.what);
     std::array<std::uint32_t, 1> ids{};
     if (execute) ids[0] = mutation.statement = worker_.log_id(statement);
@@ -189,6 +190,7 @@ bytes_view client_session::take_batch(const write_request& request)
         if (statement->decision.what > decision.what) decision = statement->decision;
         if (table.empty()) table = statement->table;
         if (statement->has_ttl) mutation.flags |= flags::has_ttl;
+        if (statement->effect.may_empty) mutation.flags |= flags::may_empty;
         if (statement->facts.may_be_several) mutation.flags |= flags::several;
         conditional |= statement->facts.conditional;
         timestamps_in_text &= statement->timestamp_in_text;

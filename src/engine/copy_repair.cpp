@@ -184,6 +184,13 @@ asio::awaitable<bool> table_repair::write_plan(
 asio::awaitable<void> table_repair::partition(row_key key, repair_hint hint, repair_result& result)
 {
     const bool one_row = key.clustering.size() == table_.clustering_count;
+    if (hint.if_gone && one_row) {
+        fetched_row found;
+        const bool read = co_await source(hint).read(key, now_seconds(), found, result.failure);
+        if (!read || found.exists) co_return;
+        co_await row(key, hint, result);
+        co_return;
+    }
     if (table_.has_statics()) {
         row_key statics{key.partition, {}, true};
         co_await row(statics, hint, result);

@@ -28,6 +28,7 @@ struct repair_result {
 struct repair_hint {
     std::int64_t writetime_us{0};  // see copy::repair_options
     bool serial{false};            // read the source at LOCAL_SERIAL
+    bool if_gone{false};           // a row that the source has is left alone
 };
 
 // Makes rows of one table at the target what they are at the source: reads the target, then the

@@ -86,6 +86,7 @@ private:
     };
     struct refresh_work {
         std::size_t left{0};
+        bool replayed{false};  // and now its rows are looked at
         refresh_status status{refresh_status::done};
         std::string why;
     };
@@ -121,6 +122,14 @@ private:
     );
 
     void start_refresh(std::uint64_t lsn, const replication::mutation_view& m);
+    // The target has it. The rows that it may have emptied are looked at before it is done.
+    void replayed(std::uint64_t lsn);
+    std::vector<replication::partition_ref> emptied_rows(const replication::mutation_view& m);
+    void refresh_all(
+        std::uint64_t lsn,
+        std::vector<replication::partition_ref> partitions,
+        const refresh_key& common
+    );
     void refresh_ended(std::uint64_t lsn, const refresh_result& result);
 
     void target_answered(std::uint64_t lsn, cluster_link& link, const protocol::error_view* error);

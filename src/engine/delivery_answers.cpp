@@ -88,12 +88,12 @@ void delivery::target_answered(
 {
     if (error == nullptr) {
         link.speed_up();
-        return delivered(lsn, false);
+        return replayed(lsn);
     }
     const auto verdict = policy::judge_target(*error, true);
     switch (verdict.action) {
     case policy::target_action::done:
-        return delivered(lsn, false);
+        return replayed(lsn);
     case policy::target_action::reprepare:
         forget_prepared(link, view_of(lsn));
         // Twice: not without a pause, it may never come to know it.

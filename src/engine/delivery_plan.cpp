@@ -110,14 +110,56 @@ void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)
         const auto reason = std::string(plan_of(m).reason);
         return keep(lsn, reason + ", and it does not name its partitions");
     }
-    refreshes_[lsn] = {partitions.size(), refresh_status::done, {}};
+    refresh_key common;
+    common.serial = serial;
+    common.writetime_us = std::max<std::int64_t>(m.header.writetime_us, 0);
+    refresh_all(lsn, std::move(partitions), common);
+}
+
+void delivery::replayed(std::uint64_t lsn)
+{
+    const auto view = view_of(lsn);
+    if (!view.has(replication::mutation_flags::may_empty)) return delivered(lsn, false);
+    auto rows = emptied_rows(view);
+    if (rows.empty()) return delivered(lsn, false);
+    refresh_key common;
+    common.if_gone = true;
+    common.writetime_us = std::max<std::int64_t>(view.header.writetime_us, 0);
+    refresh_all(lsn, std::move(rows), common);
+}
+
+std::vector<replication::partition_ref> delivery::emptied_rows(const mutation_view& m)
+{
+    const bool named = m.has(replication::mutation_flags::named_values);
+    std::vector<replication::partition_ref> out;
+    const auto& shapes = tools_.registry.shapes();
+    for_each_statement(m, [&](const replication::statement& its, bytes_view values) {
+        if (!replication::may_empty(its.effect, values, named)) return;
+        const replication::bound_values bound(values, named);
+        auto found = replication::partitions_of(its.facts, its.text, its.keyspace, shapes, bound);
+        if (found.empty())
+            tools_.shared.log_limited(
+                log_level::warning,
+                "a write to " + its.table +
+                    " may have taken the last cell of a row and does not say of which one; "
+                    "`dualwrite validate` finds the row if the target still has it"
+            );
+        std::move(found.begin(), found.end(), std::back_inserter(out));
+    });
+    return out;
+}
+
+void delivery::refresh_all(
+    std::uint64_t lsn, std::vector<replication::partition_ref> partitions, const refresh_key& common
+)
+{
+    refreshes_[lsn] = {partitions.size(), common.if_gone, refresh_status::done, {}};
     for (auto& partition : partitions) {
-        refresh_key key;
+        auto key = common;
         key.keyspace = std::move(partition.keyspace);
         key.table = std::move(partition.table);
         key.partition = std::move(partition.key);
-        key.serial = serial;
-        key.writetime_us = std::max<std::int64_t>(m.header.writetime_us, 0);
+        key.clustering = std::move(partition.clustering);
         auto on = &tools_.on;
         tools_.shared.refresh->request(std::move(key), [on, lsn, alive = alive_](refresh_result r) {
             on->post([lsn, alive, r = std::move(r)] {
@@ -139,7 +181,7 @@ void delivery::refresh_ended(std::uint64_t lsn, const refresh_result& result)
     if (--work.left != 0) return;
     const auto ended = std::move(work);
     refreshes_.erase(found);
-    if (ended.status == refresh_status::done) return delivered(lsn, true);
+    if (ended.status == refresh_status::done) return delivered(lsn, !ended.replayed);
     if (ended.status == refresh_status::retry) return retry_later(lsn, -1);
     keep(lsn, "refresh failed: " + ended.why);
 }

@@ -272,7 +272,7 @@ std::string job_base::report_json() const
         {"tables", tables},
         {"failed_ranges", failed},
     };
-    if (const auto details = details_json(); !details.empty()) out.update(json::parse(details));
+    if (const auto details = details_json(p); !details.empty()) out.update(json::parse(details));
     return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -52,7 +52,7 @@ protected:
     // On its thread, after the connections were closed because of cancel().
     virtual void on_cancel() {}
     // Adds what only one kind of job knows to the report: a JSON object's text, or nothing.
-    virtual std::string details_json() const { return {}; }
+    virtual std::string details_json(const job_progress&) const { return {}; }
 
     bool stopping() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
     asio::any_io_executor executor() { return context_.get_executor(); }

@@ -164,6 +164,7 @@ void running_refresher::add(refresh_key key, done_callback done)
     );
     if (same != queue->pending.end()) {
         same->key.serial |= key.serial;
+        same->key.if_gone &= key.if_gone;
         same->key.writetime_us = std::max(same->key.writetime_us, key.writetime_us);
         same->waiting.push_back(std::move(done));
     } else {
@@ -267,6 +268,7 @@ asio::awaitable<void> running_refresher::run_repair(
     repair_hint hint;
     hint.writetime_us = key.writetime_us;
     hint.serial = key.serial;
+    hint.if_gone = key.if_gone;
     co_await table->partition(row, hint, result);
 }
 

@@ -6,7 +6,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/steady_timer.hpp>
 
-#include <algorithm>
+#include <array>
 #include <map>
 
 #include "asio_compat.hpp"
@@ -25,6 +25,19 @@ std::string text_of(const protocol::cell& cell)
     return cell ? std::string(as_text(*cell)) : std::string();
 }
 
+// Types as system_schema spells them. What is none of the server's own is a UDT.
+bool is_multi_cell(std::string_view type)
+{
+    if (type.starts_with("list<") || type.starts_with("set<") || type.starts_with("map<"))
+        return true;
+    if (type.find('<') != std::string_view::npos || type.starts_with('\'')) return false;
+    constexpr std::array<std::string_view, 22> native{
+        "ascii",    "bigint",  "blob", "boolean", "counter",  "date", "decimal", "double",
+        "duration", "float",   "inet", "int",     "smallint", "text", "time",    "timestamp",
+        "timeuuid", "tinyint", "uuid", "varchar", "varint",   "empty"};
+    return std::find(native.begin(), native.end(), type) == native.end();
+}
+
 // One row of system_schema.columns.
 void add_column(replication::table_shapes& shapes, const protocol::row_view& row)
 {
@@ -36,13 +49,16 @@ void add_column(replication::table_shapes& shapes, const protocol::row_view& row
     auto& shape = shapes[{text_of(cells[0]), text_of(cells[1])}];
     if (type == "counter") shape.counter = true;
     if (type.starts_with("list<")) shape.lists.push_back(name);
-    if (type.starts_with("map<")) shape.maps.push_back(name);
-    if (kind != "partition_key" || !cells[4] || cells[4]->size() != 4) return;
+    if (is_multi_cell(type)) shape.multi_cell.push_back(name);
+    if (kind == "static") shape.statics.push_back(name);
+    if (kind != "partition_key" && kind != "clustering") return;
+    if (!cells[4] || cells[4]->size() != 4) return;
     const auto position = load_be<std::int32_t>(cells[4]->data());
     if (position < 0 || position > 1000) return;
     const auto index = static_cast<std::size_t>(position);
-    if (index >= shape.partition_key.size()) shape.partition_key.resize(index + 1);
-    shape.partition_key[index] = {name, type};
+    auto& key = kind == "clustering" ? shape.clustering : shape.partition_key;
+    if (index >= key.size()) key.resize(index + 1);
+    key[index] = {name, type};
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ public:
 
 private:
     asio::awaitable<void> main() override;
-    std::string details_json() const override;
+    std::string details_json(const job_progress& p) const override;
 
     bool open_report();
     void count(const copy::table_model& table, const row_difference& found);
@@ -154,11 +154,12 @@ asio::awaitable<bool> validate_job::validate_one(const job_table& table, double 
     co_return prepared && !stopping();
 }
 
-std::string validate_job::details_json() const
+std::string validate_job::details_json(const job_progress& p) const
 {
     using copy::difference_kind;
     return nlohmann::json{
         {"report_file", report_.path()},
+        {"rechecked", p.rechecked},
         {"differences",
          {{"total", report_.total()},
           {"missing", report_.count(difference_kind::missing)},

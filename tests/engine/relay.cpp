@@ -283,10 +283,13 @@ TEST_CASE("relay: bytes that are no envelope are refused once, and nothing more 
     wrong_opcode[4] = '\x44';
     auto too_large = envelope(2, "x");
     too_large[5] = '\x7f';
+    auto negative = envelope(2, "x");
+    negative[5] = '\xff';
     for (const auto& [name, bytes, error] :
          {row{"version", wrong_version, errc::bad_version},
           row{"opcode", wrong_opcode, errc::bad_opcode},
-          row{"size", too_large, errc::body_too_large}}) {
+          row{"size", too_large, errc::body_too_large},
+          row{"negative size", negative, errc::malformed}}) {
         CAPTURE(name);
         for (const bool v5 : {false, true}) {
             CAPTURE(v5);

@@ -47,7 +47,7 @@ inline std::string describe_assignment(const assignment& a)
     case assignment_kind::value:
         return a.column;
     case assignment_kind::delta:
-        return a.column + '+';
+        return a.column + (a.adds ? '+' : '-');
     case assignment_kind::element:
         return a.column + "[]";
     case assignment_kind::field:

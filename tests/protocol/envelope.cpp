@@ -53,13 +53,19 @@ TEST_SUITE("protocol/envelope")
         }
     }
 
-    TEST_CASE("parse_envelope_header: leaves the judgement of the body's size to the caller")
+    TEST_CASE("parse_envelope_header: leaves a large body to the caller, and refuses a negative one"
+    )
     {
         const auto header =
-            parse_envelope_header(bytes({4, 0, 0, 0, 0x07, 0xff, 0xff, 0xff, 0xff}));
+            parse_envelope_header(bytes({4, 0, 0, 0, 0x07, 0x7f, 0xff, 0xff, 0xff}));
         REQUIRE(header.has_value());
-        CHECK(header->body_size == 0xffffffff);
-        CHECK(header->size() == 0xffffffffull + 9);
+        CHECK(header->body_size == 0x7fffffff);
+        CHECK(header->size() == 0x7fffffffull + 9);
+        for (const int first : {0x80, 0xff}) {
+            const auto negative = parse_envelope_header(bytes({4, 0, 0, 0, 0x07, first, 0, 0, 0}));
+            REQUIRE_FALSE(negative.has_value());
+            CHECK(negative.error() == errc::malformed);
+        }
     }
 
     TEST_CASE("peek_version and peek_stream: read what an answer to a refused envelope needs")

@@ -28,15 +28,23 @@ std::vector<partition_ref> find(
 
 partition_ref plain(std::int32_t a)
 {
-    return {"k", "t", {int_bytes(a)}};
+    return {"k", "t", {int_bytes(a)}, {}};
 }
 
 partition_ref wide(std::int32_t a, std::string b)
 {
-    return {"k", "wide", {int_bytes(a), std::move(b)}};
+    return {"k", "wide", {int_bytes(a), std::move(b)}, {}};
 }
 
 using refs = std::vector<partition_ref>;
+
+// A bound list<int>.
+std::string list(const std::vector<std::int32_t>& elements)
+{
+    auto out = int_bytes(static_cast<std::int32_t>(elements.size()));
+    for (const auto element : elements) out += int_bytes(4) + int_bytes(element);
+    return out;
+}
 
 }  // namespace
 
@@ -49,6 +57,7 @@ doctest::String toString(const refs& all)
     for (const auto& one : all) {
         out += one.keyspace + '.' + one.table;
         for (const auto& part : one.key) out += ' ' + std::to_string(part.size());
+        for (const auto& part : one.clustering) out += " /" + std::to_string(part.size());
         out += "; ";
     }
     return out.c_str();
@@ -110,8 +119,9 @@ TEST_CASE("partitions_of: a key that the statement does not say has no partition
 {
     CHECK(find("INSERT INTO t (x) VALUES (9)").empty());
     CHECK(find("DELETE FROM wide WHERE a = 5").empty());
-    CHECK(find("DELETE FROM t WHERE a IN (5, 6)").empty());
-    CHECK(find("DELETE FROM t WHERE a IN ?", values().of(5)).empty());
+    CHECK(find("DELETE FROM t WHERE a IN (5, f(6))").empty());
+    CHECK(find("DELETE FROM t WHERE a IN ()").empty());
+    CHECK(find("DELETE FROM t WHERE a IN ?", values().of(5)).empty());  // not a list
     CHECK(find("DELETE FROM t WHERE a = f(5)").empty());
     CHECK(find("DELETE FROM t WHERE token(a) = 5").empty());
     CHECK(find("INSERT INTO t JSON '{\"a\": 5}'").empty());
@@ -128,7 +138,8 @@ TEST_CASE("partitions_of: a key that is null, unset or missing has no partition"
     CHECK(find(cql, values().null()).empty());
     CHECK(find(cql, values().unset()).empty());
     CHECK(find(cql, values()).empty());
-    CHECK(find("DELETE FROM t WHERE a = :a", values().named("a", 5), "k", true).empty());
+    CHECK(find("DELETE FROM t WHERE a = :b", values().named("a", 5), "k", true).empty());
+    CHECK(find("DELETE FROM t WHERE a IN (?, ?)", values().of(5).null()).empty());
 }
 
 TEST_CASE("partitions_of: all partitions of a batch, each once")
@@ -144,8 +155,59 @@ TEST_CASE("partitions_of: all partitions of a batch, each once")
 
 TEST_CASE("partitions_of: one child that does not say its key leaves nothing of the batch")
 {
-    CHECK(find("BEGIN BATCH DELETE FROM t WHERE a = 1; DELETE FROM t WHERE a IN (2, 3) APPLY BATCH")
+    CHECK(find("BEGIN BATCH DELETE FROM t WHERE a = 1; DELETE FROM t WHERE a = f(2) APPLY BATCH")
               .empty());
+}
+
+TEST_CASE("partitions_of: values that the request names")
+{
+    const auto named = values().named("x", 9).named("a", 5);
+    CHECK(find("UPDATE t SET x = :x WHERE a = :A", named, "k", true) == refs{plain(5)});
+    CHECK(find("UPDATE t SET x = ? WHERE a = ?", named, "k", true) == refs{plain(5)});
+    CHECK(
+        find("DELETE FROM t WHERE a IN ?", values().named("in(a)", list({7, 8})), "k", true) ==
+        refs{plain(7), plain(8)}
+    );
+}
+
+TEST_CASE("partitions_of: every value of an IN")
+{
+    CHECK(find("DELETE FROM t WHERE a IN (5, 6, 5)") == refs{plain(5), plain(6)});
+    CHECK(
+        find("DELETE FROM wide WHERE b IN (?, 'd') AND a IN (?, 2)", values().of("c").of(1)) ==
+        refs{wide(1, "c"), wide(1, "d"), wide(2, "c"), wide(2, "d")}
+    );
+    CHECK(
+        find("DELETE FROM t WHERE a IN ?", values().of(list({7, 8}))) == refs{plain(7), plain(8)}
+    );
+}
+
+TEST_CASE("partitions_of: more than a thousand are not named")
+{
+    const std::vector<std::int32_t> many(1001, 3);
+    CHECK(find("DELETE FROM t WHERE a IN ?", values().of(list(many))).empty());
+}
+
+TEST_CASE("partitions_of: the rows, as far as the leading clustering columns are given")
+{
+    const auto row = [](std::vector<std::string> clustering) {
+        return refs{{"k", "clustered", {int_bytes(1)}, std::move(clustering)}};
+    };
+    const auto b = int_bytes(2);
+    CHECK(find("INSERT INTO clustered (c, b, a) VALUES ('x', 2, 1)") == row({b, "x"}));
+    CHECK(find("DELETE FROM clustered WHERE a = 1 AND b = 2") == row({b}));
+    CHECK(find("DELETE FROM clustered WHERE a = 1 AND b = 2 AND c > 'x'") == row({b}));
+    CHECK(find("DELETE FROM clustered WHERE a = 1 AND b > 2") == row({}));
+    CHECK(find("UPDATE clustered SET s = 1 WHERE a = 1") == row({}));
+    CHECK(find("DELETE m FROM clustered WHERE a = 1 AND (b, c) = (2, 'x')") == row({b, "x"}));
+    CHECK(
+        find("DELETE m FROM clustered WHERE a = 1 AND b = 2 AND c IN ('x', 'y')") ==
+        refs{
+            {"k", "clustered", {int_bytes(1)}, {b, "x"}},
+            {"k", "clustered", {int_bytes(1)}, {b, "y"}}}
+    );
+    // Without the bytes of a literal: the rows that begin with what is known.
+    CHECK(find("DELETE m FROM clustered WHERE a = 1 AND b = 2 AND c = f('x')") == row({b}));
 }
 
 TEST_SUITE_END();

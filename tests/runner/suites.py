@@ -33,7 +33,8 @@ _SANITIZERS = {
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
 # A clone elsewhere finds in the compiler cache what an earlier one compiled.
-_CCACHE = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
+_CCACHE = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1",
+           "CCACHE_IGNOREOPTIONS": "-Werror"}
 
 
 def configuration(name: str) -> Tally:
@@ -83,7 +84,9 @@ def _python(_) -> Tally:
     python = folder / "bin/python"
     shutil.rmtree(folder, ignore_errors=True)
     for command in ([sys.executable, "-m", "venv", folder],
-                    [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", ROOT]):
+                    [python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
+                     # As deep as the other builds: the compiler cache then knows its paths.
+                     f"-Cbuild-dir={BUILD / 'python'}", ROOT]):
         code, _ = run(command, 900, _CCACHE, quiet=True)
         if code != 0:
             return Tally(failed=["python: pip install ."])

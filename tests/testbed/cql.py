@@ -129,11 +129,25 @@ def _skip_type(body: bytes, at: int) -> int:
     (kind,) = struct.unpack_from(">H", body, at)
     at += 2
     if kind == 0x00:  # custom: its class name
-        return at + 2 + struct.unpack_from(">H", body, at)[0]
+        return _skip_string(body, at)
     if kind in (0x20, 0x22):  # list, set
         return _skip_type(body, at)
     if kind == 0x21:  # map
         return _skip_type(body, _skip_type(body, at))
-    if kind in (0x30, 0x31):
-        raise BedError("the bed's own CQL client reads no tuples and user types; use a driver")
+    if kind == 0x31:  # tuple
+        return _skip_fields(body, at, named=False)
+    if kind == 0x30:  # UDT: keyspace, name
+        return _skip_fields(body, _skip_string(body, _skip_string(body, at)), named=True)
     return at
+
+
+def _skip_fields(body: bytes, at: int, named: bool) -> int:
+    (count,) = struct.unpack_from(">H", body, at)
+    at += 2
+    for _ in range(count):
+        at = _skip_type(body, _skip_string(body, at) if named else at)
+    return at
+
+
+def _skip_string(body: bytes, at: int) -> int:
+    return at + 2 + struct.unpack_from(">H", body, at)[0]

@@ -21,6 +21,8 @@ struct refresh_key {
     std::vector<std::string> clustering;  // empty: the whole partition
     // Read the source at LOCAL_SERIAL: finishes or voids open lightweight transactions first.
     bool serial{false};
+    // Nothing is done as long as the source has the row.
+    bool if_gone{false};
     // The write that made this necessary, 0: unknown. Used only where the source cannot tell a
     // time: collections of a source before 5.0, and the markers of rows that have no cells.
     std::int64_t writetime_us{0};

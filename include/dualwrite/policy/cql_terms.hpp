@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 // The parts that all statements share: tokens with look-ahead, names, bind markers, terms, types.
 // Every parse function returns false if the text is not what it expects, and stops somewhere inside
@@ -160,8 +161,10 @@ protected:
         return is_name(n) && !is_sign("(", n + 1) && !is_sign(".", n + 1);
     }
 
-    // '(' term {',' term} ')'; may be empty. Reports composite or expression in `kind`.
-    bool term_list(std::string_view close, term_kind& kind)
+    // '(' term {',' term} ')'; may be empty. Reports composite or expression in `kind`, and the
+    // terms in `list` if it is not null.
+    bool
+    term_list(std::string_view close, term_kind& kind, std::vector<term_source>* list = nullptr)
     {
         take();
         kind = term_kind::composite;
@@ -170,6 +173,7 @@ protected:
             term_source element;
             if (!term(element)) return false;
             note_element(element, kind);
+            if (list != nullptr) list->push_back(element);
         } while (accept_sign(","));
         return accept_sign(close);
     }

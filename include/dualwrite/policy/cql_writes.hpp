@@ -141,7 +141,7 @@ private:
         if (!accept_word("values") || !accept_sign("(")) return false;
         for (std::size_t i = 0; i < facts.assignments.size(); ++i) {
             if (i != 0 && !accept_sign(",")) return false;
-            key_relation pair{facts.assignments[i].column, {}, false};
+            key_relation pair{facts.assignments[i].column, {}, false, {}};
             if (!term(pair.source)) return false;
             facts.key_relations.push_back(std::move(pair));
         }
@@ -253,8 +253,8 @@ private:
     bool set(statement_facts& facts)
     {
         assignment to;
-        term_source ignored;
         if (!name(to.column)) return false;
+        to.adds = is_sign("+=");
         if (accept_sign("+=") || accept_sign("-=")) {
             to.kind = assignment_kind::delta;
         } else if (is_sign("[")) {
@@ -268,11 +268,12 @@ private:
             return false;
         } else if (is_column()) {
             to.kind = assignment_kind::delta;
-            if (!column_and_sign()) return false;
+            if (!column_and_sign(to.adds)) return false;
         }
-        if (!term(ignored)) return false;
+        if (!term(to.source)) return false;
         if (to.kind == assignment_kind::value && accept_sign("+")) {
             to.kind = assignment_kind::delta;
+            to.adds = true;
             if (!name_of_column()) return false;
         }
         facts.collection_delta |= to.kind == assignment_kind::delta;
@@ -283,9 +284,10 @@ private:
 
     // `c +` or `c -`; in `c -3` the sign belongs to the number, which is left for the term.
     // Cassandra takes `c 3` as well.
-    bool column_and_sign()
+    bool column_and_sign(bool& adds)
     {
         if (!name_of_column()) return false;
+        adds = is_sign("+");
         if (accept_sign("+") || accept_sign("-")) return true;
         return peek().kind == token_kind::number;
     }
@@ -318,7 +320,7 @@ private:
 
     bool deletion(statement_facts& facts)
     {
-        assignment from{{}, assignment_kind::delete_value};
+        assignment from{{}, assignment_kind::delete_value, {}, false};
         if (!name(from.column)) return false;
         if (is_sign("[")) {
             from.kind = assignment_kind::delete_element;
@@ -350,18 +352,23 @@ private:
         }
         const bool equal = is_sign("=") || is_word("in");
         found.multiple = is_word("in");
-        if (!comparison(facts, record, found.source)) return false;
+        if (!comparison(facts, record, found.source, &found.list)) return false;
         if (record && plain && equal) facts.key_relations.push_back(std::move(found));
         return true;
     }
 
-    // What may stand behind a column or a tuple of columns.
-    bool comparison(statement_facts& facts, bool record, term_source& value)
+    // What may stand behind a column or a tuple of columns. `list` gets the terms of IN (...).
+    bool comparison(
+        statement_facts& facts,
+        bool record,
+        term_source& value,
+        std::vector<term_source>* list = nullptr
+    )
     {
         if (accept_sign("=")) return term(value);
         if (accept_word("in")) {
             facts.may_be_several |= record;
-            return term(value);
+            return in_values(value, list);
         }
         if (accept_word("contains")) {
             accept_word("key");
@@ -387,6 +394,16 @@ private:
             return term(value);
         }
         return false;
+    }
+
+    // '(' terms ')' | marker
+    bool in_values(term_source& value, std::vector<term_source>* list)
+    {
+        if (!is_sign("(")) return term(value);
+        const auto begin = peek().offset;
+        if (!term_list(")", value.kind, list)) return false;
+        value.text = span_from(begin);
+        return true;
     }
 
     bool token_relation(statement_facts& facts)
@@ -428,7 +445,7 @@ private:
         if (!accept_sign(")")) return false;
         if (is_sign("=") && is_sign("(", 1)) return tuple_equality(facts, record, columns);
         const bool equal = is_sign("=") || is_word("in");
-        key_relation found{{}, {}, is_word("in")};
+        key_relation found{{}, {}, is_word("in"), {}};
         if (!comparison(facts, record, found.source)) return false;
         found.source.kind = term_kind::expression;  // a tuple, or a list of tuples
         for (auto& column : columns) {
@@ -445,7 +462,7 @@ private:
         take();
         for (std::size_t i = 0; i < columns.size(); ++i) {
             if (i != 0 && !accept_sign(",")) return false;
-            key_relation found{std::move(columns[i]), {}, false};
+            key_relation found{std::move(columns[i]), {}, false, {}};
             if (!term(found.source)) return false;
             if (record) facts.key_relations.push_back(std::move(found));
         }

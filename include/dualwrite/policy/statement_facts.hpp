@@ -50,6 +50,7 @@ struct key_relation {
     std::string column;
     term_source source;
     bool multiple{false};
+    std::vector<term_source> list{};  // `column IN (term, term ...)`
     friend bool operator==(const key_relation&, const key_relation&) = default;
 };
 
@@ -66,6 +67,8 @@ enum class assignment_kind : std::uint8_t {
 struct assignment {
     std::string column;
     assignment_kind kind{assignment_kind::value};
+    term_source source{};  // of an UPDATE: what is assigned, added or taken away
+    bool adds{false};      // delta: to what is there, instead of taking it away
     friend bool operator==(const assignment&, const assignment&) = default;
 };
 

@@ -4,6 +4,8 @@
 #include <dualwrite/base/result.hpp>
 #include <dualwrite/protocol/opcode.hpp>
 
+#include <limits>
+
 namespace dualwrite::protocol {
 
 // envelope = version flags stream opcode size body
@@ -52,8 +54,8 @@ inline std::uint8_t peek_version(bytes_view in) noexcept
     return std::to_integer<std::uint8_t>(in[0]) & 0x7f;
 }
 
-// `in` holds at least envelope_header_size bytes. Neither the direction nor the size of the body
-// is judged: both depend on the connection.
+// `in` holds at least envelope_header_size bytes. The direction is not judged, nor whether the body
+// is too large: both depend on the connection. A negative size is malformed, as for the server.
 inline result<envelope_header> parse_envelope_header(bytes_view in) noexcept
 {
     DW_ASSERT(in.size() >= envelope_header_size);
@@ -61,13 +63,15 @@ inline result<envelope_header> parse_envelope_header(bytes_view in) noexcept
     const auto op = std::to_integer<std::uint8_t>(in[4]);
     if (version < version_min || version > version_max) return fail(errc::bad_version);
     if (!is_known(op)) return fail(errc::bad_opcode);
+    const auto body_size = load_be<std::uint32_t>(in.data() + 5);
+    if (body_size > std::numeric_limits<std::int32_t>::max()) return fail(errc::malformed);
     return envelope_header{
         .version = version,
         .response = (std::to_integer<std::uint8_t>(in[0]) & 0x80) != 0,
         .flags = std::to_integer<std::uint8_t>(in[1]),
         .stream = peek_stream(in),
         .op = static_cast<opcode>(op),
-        .body_size = load_be<std::uint32_t>(in.data() + 5),
+        .body_size = body_size,
     };
 }
 

@@ -4,6 +4,7 @@
 #include <dualwrite/policy/addresses.hpp>
 #include <dualwrite/policy/rewrite.hpp>
 #include <dualwrite/policy/statement.hpp>
+#include <dualwrite/replication/row_effect.hpp>
 #include <dualwrite/replication/write_plan.hpp>
 
 #include <cstdint>
@@ -35,6 +36,7 @@ struct statement {
     std::string table;        // "keyspace.table" for reports; a batch: of its first child
     policy::statement_facts facts;
     replication::decision decision;
+    row_effect effect;
 
     // Every write of it carries its own write time, so that none has to be given.
     bool timestamp_in_text{false};
@@ -78,6 +80,7 @@ make_statement(std::string_view keyspace, std::string_view text, const table_sha
     out.tells_addresses = policy::tells_addresses(out.facts);
     out.timestamp_in_text = timestamp_in_text(out.facts);
     out.decision = decide(out.facts, out.keyspace, shapes);
+    out.effect = effect_of(out.facts, out.text, out.keyspace, shapes);
     return out;
 }
 
@@ -131,6 +134,7 @@ public:
         shapes_ = std::move(shapes);
         for (auto& known : statements_) {
             known->decision = decide(known->facts, known->keyspace, *shapes_);
+            known->effect = effect_of(known->facts, known->text, known->keyspace, *shapes_);
             apply_filter(*known);
         }
     }

@@ -23,17 +23,20 @@ struct key_column {
 
 struct table_shape {
     std::vector<key_column> partition_key;
-    std::vector<std::string> lists;  // unfrozen ones
-    std::vector<std::string> maps;   // unfrozen ones
+    std::vector<key_column> clustering{};
+    std::vector<std::string> lists{};       // unfrozen ones
+    std::vector<std::string> multi_cell{};  // all that is more than one cell, lists included
+    std::vector<std::string> statics{};
     bool counter{false};
 
-    bool is_list(std::string_view column) const
+    bool is_list(std::string_view column) const { return has(lists, column); }
+    bool is_multi_cell(std::string_view column) const { return has(multi_cell, column); }
+    bool is_static(std::string_view column) const { return has(statics, column); }
+
+private:
+    static bool has(const std::vector<std::string>& names, std::string_view column)
     {
-        return std::find(lists.begin(), lists.end(), column) != lists.end();
-    }
-    bool is_map(std::string_view column) const
-    {
-        return std::find(maps.begin(), maps.end(), column) != maps.end();
+        return std::find(names.begin(), names.end(), column) != names.end();
     }
 };
 
