@@ -86,7 +86,7 @@ TEST_SUITE("protocol/envelope")
                         0x1f,
                         static_cast<std::int16_t>(stream),
                         opcode::batch,
-                        0x89abcdef};
+                        0x79abcdef};
                     byte_vector out(9);
                     store_envelope_header(out.data(), header);
                     const auto parsed = parse_envelope_header(out);
