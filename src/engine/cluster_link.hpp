@@ -94,6 +94,7 @@ public:
     void finish_request(protocol::opcode op);
     // Drops what begin_request() began.
     void cancel_request();
+    std::size_t unsent_size() const noexcept { return out_.size() + payload_.size(); }
     // Hands everything that was finished to the socket.
     void flush_requests();
 

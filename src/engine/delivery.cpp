@@ -139,14 +139,15 @@ void delivery::send_redrives()
         if (its.sent) continue;
         next_redrive_ms_ = std::min(next_redrive_ms_, std::max(its.due_ms, now + 1));
         if (its.due_ms > now) continue;
-        const auto what = plan_of(view_of(lsn)).what;
+        const auto view = view_of(lsn);
+        const auto what = plan_of(view).what;
         // A refresh needs no answer: whatever the source has is what the target gets.
         if (what == plan::refresh) decided.push_back(lsn);
         if (what == plan::undecided) its.due_ms = now + undecided_delay_ms;
         if (what == plan::refresh || what == plan::undecided) continue;
         auto* link = tools_.source.pick();
         if (link == nullptr) break;
-        const auto how = send(*link, lsn, source_user_);
+        const auto how = send(*link, lsn, view, source_user_);
         its.sent = how == sending::sent;
         if (how == sending::sent) tools_.counters.redriven.add();
         // `waiting` for a PREPARE: the next turn tries again.
@@ -177,7 +178,7 @@ void delivery::send_ready()
             retry_later(lsn, undecided_delay_ms);
             break;
         default:
-            const auto how = send(*link, lsn, *this);
+            const auto how = send(*link, lsn, view, *this);
             if (how == sending::refused) target_refused(lsn, refusal_.first, refusal_.second);
             if (how == sending::damaged) keep(lsn, "damaged record");
         }
@@ -223,9 +224,9 @@ delivery::sending delivery::prepare_all(
     return sending::refused;
 }
 
-delivery::sending delivery::send(cluster_link& link, std::uint64_t lsn, link_user& user)
+delivery::sending
+delivery::send(cluster_link& link, std::uint64_t lsn, const mutation_view& view, link_user& user)
 {
-    const auto view = view_of(lsn);
     if (const auto how = prepare_all(link, view, lsn, user); how != sending::sent) return how;
     auto& out = link.begin_request({&user, lsn, 0, tools_.on.steady_ms()});
     const auto op = replication::append_target_body(

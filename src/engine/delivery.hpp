@@ -105,7 +105,9 @@ private:
     void send_ready();
     void send_redrives();
     enum class sending : std::uint8_t { sent, waiting, refused, damaged };
-    sending send(cluster_link& link, std::uint64_t lsn, link_user& user);
+    sending send(
+        cluster_link& link, std::uint64_t lsn, const replication::mutation_view& m, link_user& user
+    );
     sending prepare_all(
         cluster_link& link, const replication::mutation_view& m, std::uint64_t lsn, link_user& user
     );

@@ -179,13 +179,13 @@ void delivery::retry_later(std::uint64_t lsn, std::int64_t delay_ms)
 
 void delivery::delivered(std::uint64_t lsn, bool refreshed)
 {
-    const auto view = view_of(lsn);
+    const auto payload = window_.payload(lsn);
     (refreshed ? tools_.counters.refreshed : tools_.counters.replicated).add();
-    const auto lag = tools_.on.wall_ms() - view.header.accepted_ms;
+    const auto lag = tools_.on.wall_ms() - replication::peek_accepted_ms(payload);
     tools_.counters.lag_ms.set(static_cast<std::uint64_t>(std::max<std::int64_t>(lag, 0)));
-    if (!refused_since_ms_.empty()) refused_since_ms_.erase(table_of(view));
-    if (view.header.kind == mutation_kind::schema) {
-        const auto facts = policy::classify(view.text);
+    if (!refused_since_ms_.empty()) refused_since_ms_.erase(table_of(view_of(lsn)));
+    if (replication::peek_kind(payload) == mutation_kind::schema) {
+        const auto facts = policy::classify(view_of(lsn).text);
         if (tools_.shared.refresh)
             tools_.shared.refresh->schema_changed(facts.keyspace, facts.table);
         refused_since_ms_.clear();
@@ -208,7 +208,7 @@ void delivery::keep(std::uint64_t lsn, std::string_view reason, std::string_view
 
 void delivery::finish(std::uint64_t lsn)
 {
-    if (!log_->is_left() && view_of(lsn).header.kind == mutation_kind::schema)
+    if (!log_->is_left() && replication::peek_kind(window_.payload(lsn)) == mutation_kind::schema)
         tools_.shared.schema_pending.fetch_sub(1);
     if (log_->state(lsn) != write_state::void_) log_->finish(lsn);
     window_.finish(lsn);
@@ -220,7 +220,7 @@ void delivery::finish(std::uint64_t lsn)
 
 std::int64_t delivery::oldest_accepted_ms() const
 {
-    return window_.empty() ? 0 : view_of(window_.base()).header.accepted_ms;
+    return window_.empty() ? 0 : replication::peek_accepted_ms(window_.payload(window_.base()));
 }
 
 }  // namespace dualwrite::engine

@@ -118,8 +118,9 @@ void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)
 
 void delivery::replayed(std::uint64_t lsn)
 {
+    using replication::mutation_flags::may_empty;
+    if (!replication::peek_flag(window_.payload(lsn), may_empty)) return delivered(lsn, false);
     const auto view = view_of(lsn);
-    if (!view.has(replication::mutation_flags::may_empty)) return delivered(lsn, false);
     auto rows = emptied_rows(view);
     if (rows.empty()) return delivered(lsn, false);
     refresh_key common;

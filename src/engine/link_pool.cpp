@@ -122,6 +122,8 @@ cluster_link* link_pool::pick() noexcept
     cluster_link* best = nullptr;
     for (auto& its : slots_) {
         if (!its.link->has_room()) continue;
+        // One connection a turn: one packet.
+        if (its.link->unsent_size() != 0) return its.link.get();
         if (best == nullptr || its.link->in_flight() < best->in_flight()) best = its.link.get();
     }
     return best;
@@ -137,6 +139,18 @@ std::size_t link_pool::ready_count() const noexcept
     std::size_t count = 0;
     for (const auto& its : slots_) count += its.link->is_ready() ? 1 : 0;
     return count;
+}
+
+bool link_pool::has_unsent() const noexcept
+{
+    return unsent_size() != 0;
+}
+
+std::size_t link_pool::unsent_size() const noexcept
+{
+    std::size_t size = 0;
+    for (const auto& its : slots_) size += its.link->unsent_size();
+    return size;
 }
 
 void link_pool::flush()

@@ -26,6 +26,9 @@ public:
     bool any_ready() const noexcept;
     std::size_t ready_count() const noexcept;
     void flush();
+    // Requests that wait for flush().
+    bool has_unsent() const noexcept;
+    std::size_t unsent_size() const noexcept;
     // The source's pool is needed for re-driving only, so it connects when it is.
     void set_wanted(bool wanted) noexcept { wanted_ = wanted; }
     void close();

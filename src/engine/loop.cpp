@@ -138,7 +138,9 @@ void loop::run()
 bool loop::turn(int timeout_ms)
 {
     if (stopped_.load(std::memory_order_relaxed)) return false;
-    const auto wait_ms = timeout_until_next_timer(timeout_ms);
+    auto wait_ms = timeout_until_next_timer(timeout_ms);
+    const auto limit_ms = std::exchange(next_wait_max_ms_, std::numeric_limits<int>::max());
+    if (wait_ms < 0 || wait_ms > limit_ms) wait_ms = limit_ms;
     event_index_ = 0;
     event_count_ =
         ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), wait_ms);

@@ -43,6 +43,7 @@ void spool_log::settle(std::uint64_t lsn, write_state outcome)
     if (parts_->states.get(lsn) != write_state::open) return;
     parts_->states.set(lsn, outcome);
     parts_->settled.add(lsn, outcome);
+    parts_->outcomes_due |= outcome == write_state::void_;
 }
 
 void spool_log::finish(std::uint64_t lsn)
@@ -66,9 +67,9 @@ void spool_log::set_clock(std::int64_t high_water_us)
     parts_->clock_due = true;
 }
 
-result<void> spool_log::commit()
+result<void> spool_log::commit(outcomes what)
 {
-    DW_CHECK(parts_->write());
+    DW_CHECK(parts_->write(what));
     parts_->blocks.drop_unread(parts_->reader.block());
     parts_->collect();
     return {};

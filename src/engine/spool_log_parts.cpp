@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t block_size_max = 256 * 1024;
 constexpr std::size_t ranges_per_record = 240;  // fits into the smallest segment
 constexpr std::size_t finished_unwritten_max = 4096;
+constexpr std::size_t outcomes_unwritten_max = 4096;
 
 std::byte* copy(std::byte* out, bytes_view bytes) noexcept
 {
@@ -144,6 +145,7 @@ void spool_log_parts::place_outcomes()
     if (settled.empty()) return;
     place_ranges(record_type::settled, settled.sorted());
     settled.clear();
+    outcomes_due = false;
 }
 
 void spool_log_parts::place_done()
@@ -182,7 +184,13 @@ failure spool_log_parts::stop(std::string reason, std::error_code cause)
     return fail(error);
 }
 
-result<void> spool_log_parts::write()
+bool spool_log_parts::may_wait() const noexcept
+{
+    return !outcomes_due && !done_due && !clock_due && !writer.has_unwritten() &&
+           settled.writes() < outcomes_unwritten_max && finished.writes() < finished_unwritten_max;
+}
+
+result<void> spool_log_parts::write(spool_log::outcomes what)
 {
     DW_ASSERT(!closed);
     if (error) return fail(error);
@@ -192,6 +200,7 @@ result<void> spool_log_parts::write()
         const auto name = replication::to_text({identity.log, segment});
         return stop("cannot sync " + shared->path_of(name) + ": " + cause.message(), cause);
     }
+    if (what == spool_log::outcomes::applied_may_wait && may_wait()) return {};
     place_outcomes();
     place_clock();
     place_done();

@@ -10,6 +10,9 @@ namespace dualwrite::engine {
 namespace {
 
 constexpr std::int64_t tick_ms = 50;
+// How long and how much waits for the target's packet to fill.
+constexpr int target_hold_ms = 1;
+constexpr std::size_t target_hold_size = std::size_t{64} * 1024;
 // Answers that can be held at a time; those beyond go to the client at once.
 constexpr std::size_t held_max = 16 * 1024;
 // The clock's mark in the spool runs ahead by this, so that it is written once a second at most.
@@ -145,15 +148,29 @@ bool worker::commit()
         clock_recorded_us_ = high_water + clock_margin_us;
         log().set_clock(clock_recorded_us_);
     }
-    if (!log().commit()) {
+    if (!log().commit(spool_log::outcomes::applied_may_wait)) {
         shared_.fail("the spool cannot be written: " + log().why());
         return false;
     }
     for (auto& left : left_) left->pump();
     live_->pump();
     source_.flush();
-    target_.flush();
+    flush_target();
     return !shared_.failed.load(std::memory_order_relaxed);
+}
+
+// What the clients do not wait for may wait a moment for more of its kind: at low load one packet
+// then carries the writes of many turns. No timer of its own: the wait for the next turn is cut.
+void worker::flush_target()
+{
+    if (!target_.has_unsent()) return;
+    const auto now = loop_.steady_ms();
+    if (unsent_since_ms_ == 0) unsent_since_ms_ = now;
+    const bool hold = !shared_.options.wait && now == unsent_since_ms_ &&
+                      target_.unsent_size() < target_hold_size && target_.pick() != nullptr;
+    if (hold) return loop_.wake_within(target_hold_ms);
+    unsent_since_ms_ = 0;
+    target_.flush();
 }
 
 void worker::tick()

@@ -67,6 +67,7 @@ private:
     void on_io(std::uint32_t events) override;
     void on_delivered(std::uint64_t lsn) override;
     bool commit();
+    void flush_target();
     void tick();
     void update_counters();
     void refresh_shapes();
@@ -95,6 +96,7 @@ private:
     ring<std::uint64_t> held_in_order_;  // lsns, oldest answer first; some are gone already
     bool waiting_suspended_{false};      // the target is too slow to be waited for
     std::int64_t clock_recorded_us_{0};
+    std::int64_t unsent_since_ms_{0};  // requests to the target; 0: none
     std::thread thread_;
 };
 

@@ -3,16 +3,17 @@
 #include <dualwrite/base/bytes.hpp>
 #include <dualwrite/engine/unique_fd.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <vector>
-
 #include <sys/epoll.h>
+#include <vector>
 
 namespace dualwrite::engine {
 
@@ -38,7 +39,8 @@ protected:
 // The data plane: one epoll descriptor, one thread. A turn reads all that is there, decides, then
 // commits (the spool's append) and only then writes, once per socket. Nothing is written to a
 // socket before the commit of its turn, which is what makes an intent durable before the source
-// sees the write. No timer delays a write: what coalesces is what one turn found.
+// sees the write. No timer delays a write to a client or to the source: what coalesces is what one
+// turn found. Writes to the target may wait up to a millisecond (worker::flush_target()).
 //
 // Asio runs the control plane beside it: its reactor has no end of turn to hook into, and it
 // reads every socket twice (docs/architecture.md, decisions).
@@ -78,6 +80,12 @@ public:
     // Runs `action` once after `delay_ms`.
     timer_id start_timer(std::int64_t delay_ms, std::function<void()> action);
     void cancel_timer(timer_id id) noexcept;
+
+    // The next turn begins within `limit_ms`, whatever happens.
+    void wake_within(int limit_ms) noexcept
+    {
+        next_wait_max_ms_ = std::min(next_wait_max_ms_, limit_ms);
+    }
 
     // Destroys `object` after the turn, when no handler of it can be on the stack.
     void destroy_later(std::shared_ptr<void> object) { graveyard_.push_back(std::move(object)); }
@@ -126,6 +134,7 @@ private:
     std::map<std::pair<std::int64_t, timer_id>, std::function<void()>> timers_;
     std::map<timer_id, std::int64_t> timer_deadlines_;
     timer_id next_timer_{1};
+    int next_wait_max_ms_{std::numeric_limits<int>::max()};
     std::vector<std::shared_ptr<void>> graveyard_;
 
     std::int64_t steady_ms_{0};
@@ -138,4 +147,4 @@ private:
     std::atomic<bool> stopped_{false};
 };
 
-}
+}  // namespace dualwrite::engine

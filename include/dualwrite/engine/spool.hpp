@@ -133,9 +133,16 @@ public:
     // No write time that was given out is above it. Recorded with the next commit.
     void set_clock(std::int64_t high_water_us);
 
+    enum class outcomes : std::uint8_t {
+        written,
+        // Those that are `applied` may wait for the next intent or sync_done(): a write whose
+        // outcome was lost is sent to the source once more, which changes nothing. One that is
+        // `void_` must not be, so it never waits.
+        applied_may_wait,
+    };
     // Writes what the turn appended, in one call; returns at once if that is nothing. With
     // durability::fsync the sync follows on another thread.
-    result<void> commit();
+    result<void> commit(outcomes what = outcomes::written);
 
     // All intents up to this one survive what the durability promises.
     std::uint64_t durable_lsn() const noexcept;

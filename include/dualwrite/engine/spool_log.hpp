@@ -43,7 +43,8 @@ struct spool_log_parts {
     void place_outcomes();
     void place_done();
     void place_clock();
-    result<void> write();
+    bool may_wait() const noexcept;
+    result<void> write(spool_log::outcomes what = spool_log::outcomes::written);
     void collect();
     void close();  // deletes the files
     void end();    // of a log that is not failed: leaves as little to do as possible
@@ -63,6 +64,7 @@ struct spool_log_parts {
     spool_reader reader;
 
     replication::range_list settled;  // not written yet
+    bool outcomes_due{false};         // one of them must not be lost
     replication::range_list finished;
     bool done_due{false};
     std::int64_t done_written_ms{0};

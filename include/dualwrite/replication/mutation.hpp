@@ -117,6 +117,20 @@ struct mutation_view {
     bool has(std::uint8_t flag) const noexcept { return (header.flags & flag) != 0; }
 };
 
+// Of a payload that parse_mutation() has taken: single fields without the rest.
+inline mutation_kind peek_kind(bytes_view payload) noexcept
+{
+    return static_cast<mutation_kind>(payload[1]);
+}
+inline bool peek_flag(bytes_view payload, std::uint8_t flag) noexcept
+{
+    return (std::to_integer<std::uint8_t>(payload[2]) & flag) != 0;
+}
+inline std::int64_t peek_accepted_ms(bytes_view payload) noexcept
+{
+    return load_le<std::int64_t>(&payload[16]);
+}
+
 // Walks the children of a batch. Empty at the end; an error if the bytes are damaged.
 class child_reader {
 public:

@@ -116,9 +116,9 @@ public:
     std::span<const state_range> sorted()
     {
         if (ranges_.size() < 2) return ranges_;
-        std::sort(ranges_.begin(), ranges_.end(), [](const auto& a, const auto& b) {
-            return a.first < b.first;
-        });
+        const auto before = [](const auto& a, const auto& b) { return a.first < b.first; };
+        if (!std::is_sorted(ranges_.begin(), ranges_.end(), before))
+            std::sort(ranges_.begin(), ranges_.end(), before);
         std::size_t last = 0;
         for (std::size_t i = 1; i < ranges_.size(); ++i)
             if (continues(ranges_[last], ranges_[i]))
