@@ -138,7 +138,32 @@ private:
         const protocol::query_parameters& parameters,
         bool execute
     );
-    bytes_view take_batch(const write_request& request);
+    bytes_view take_batch(const write_request& request, bool evaluated = false);
+
+    // Non-deterministic functions: client_session_functions.cpp
+    bytes_view take_evaluated(
+        const write_request& request,
+        const protocol::query_view& query,
+        const replication::statement& statement
+    );
+    bytes_view prepare_evaluated(
+        const write_request& request,
+        const protocol::prepare_view& prepare,
+        const replication::statement& statement
+    );
+    bytes_view execute_evaluated(
+        const write_request& request,
+        const protocol::execute_view& execute,
+        const replication::statement& statement
+    );
+    bytes_view batch_evaluated(const write_request& request, const protocol::batch_view& batch);
+    void
+    append_hidden(byte_buffer& out, const replication::statement& statement, bytes_view values);
+    // An envelope whose body is `rebuilt_` behind the prefix of the request's.
+    bytes_view rebuilt_envelope(const write_request& request);
+    bytes_view without_hidden(
+        const protocol::envelope_header& h, bytes_view envelope, std::uint64_t statement
+    );
     // Where a write's time comes from.
     enum class times : std::uint8_t {
         ours,         // the request's default timestamp, given by the client or by us
@@ -235,6 +260,7 @@ private:
 
     byte_buffer plain_;     // a decompressed body
     byte_buffer children_;  // of the batch in work
+    byte_buffer rebuilt_;   // a request's body with the values of functions
 };
 
 }  // namespace dualwrite::engine

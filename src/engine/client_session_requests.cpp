@@ -165,6 +165,8 @@ client_session::take_prepare(const envelope_header& h, bytes_view envelope, byte
         return answer_error(h, error_code::protocol_error, "dualwrite: malformed PREPARE");
     const auto& statement =
         worker_.registry().intern(prepare->keyspace.value_or(keyspace_), prepare->text);
+    if (!statement.is_pass() && policy::is_evaluable(statement.facts))
+        return prepare_evaluated({h, envelope, body}, *prepare, statement);
     return forward(h, envelope, {pending::kind::prepare, false, statement.id});
 }
 
@@ -182,13 +184,17 @@ client_session::take_query(const envelope_header& h, bytes_view envelope, bytes_
     const auto keyspace = query->parameters.keyspace.value_or(keyspace_);
     const write_request request{h, envelope, body};
     // A text with values comes again, one with literals hardly.
-    if (query->parameters.value_count != 0)
-        return take_write(
-            request, worker_.registry().intern(keyspace, query->text), query->parameters, false
-        );
+    if (query->parameters.value_count != 0) {
+        const auto& known = worker_.registry().intern(keyspace, query->text);
+        if (!known.is_pass() && policy::is_evaluable(known.facts))
+            return take_evaluated(request, *query, known);
+        return take_write(request, known, query->parameters, false);
+    }
     const auto statement = worker_.registry().make(keyspace, query->text);
     if (statement.facts.kind == policy::statement_kind::use)
         return forward(h, envelope, {pending::kind::use});
+    if (!statement.is_pass() && policy::is_evaluable(statement.facts))
+        return take_evaluated(request, *query, statement);
     return take_write(request, statement, query->parameters, false);
 }
 
@@ -219,6 +225,8 @@ client_session::take_execute(const envelope_header& h, bytes_view envelope, byte
     const auto execute = protocol::parse_execute(body, version_, h.flags);
     if (!execute)
         return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");
+    if (!statement->hidden.empty())
+        return execute_evaluated({h, envelope, body}, *execute, *statement);
     return take_write({h, envelope, body}, *statement, execute->parameters, true);
 }
 

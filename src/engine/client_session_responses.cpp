@@ -56,8 +56,9 @@ bytes_view client_session::take_response(const envelope_header& h, bytes_view en
         take_left_out_answer(h, envelope, what);
         break;
     case pending::kind::prepare:
-        if (h.op == opcode::result) learn_prepared(h, envelope, what.number);
-        break;
+        if (h.op != opcode::result) break;
+        learn_prepared(h, envelope, what.number);
+        return without_hidden(h, envelope, what.number);
     case pending::kind::use:
         if (h.op == opcode::result) learn_keyspace(h, envelope);
         break;

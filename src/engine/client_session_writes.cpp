@@ -157,7 +157,7 @@ bytes_view client_session::patched(
     return space;
 }
 
-bytes_view client_session::take_batch(const write_request& request)
+bytes_view client_session::take_batch(const write_request& request, bool evaluated)
 {
     const auto& h = request.header;
     const auto batch = protocol::parse_batch(request.body, version_, h.flags);
@@ -181,12 +181,14 @@ bytes_view client_session::take_batch(const write_request& request)
         const replication::statement* statement = nullptr;
         if (child.prepared)
             statement = find_prepared(child.id);
-        else if (child.value_count != 0)
+        else if (child.value_count != 0 && !evaluated)
             statement = &registry.intern(keyspace, child.text);
         else
             statement = &made.emplace(registry.make(keyspace, child.text));
         if (statement == nullptr) return answer_unprepared(h, child.id);
         if (statement->is_pass()) continue;  // stays at the source
+        if (!evaluated && (!statement->hidden.empty() || policy::is_evaluable(statement->facts)))
+            return batch_evaluated(request, *batch);
         if (statement->decision.what > decision.what) decision = statement->decision;
         if (table.empty()) table = statement->table;
         if (statement->has_ttl) mutation.flags |= flags::has_ttl;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -51,6 +52,7 @@ public:
     loop& on() noexcept { return loop_; }
     proxy_shared& shared() noexcept { return shared_; }
     replication::statement_registry& registry() noexcept { return registry_; }
+    policy::function_evaluator& evaluator() noexcept { return evaluator_; }
     delivery& live() noexcept { return *live_; }
     spool_log& log() noexcept { return live_->log(); }
     // The log's id of a statement.
@@ -81,6 +83,9 @@ private:
     loop loop_;
     unique_fd listener_;
     replication::statement_registry registry_;
+    std::random_device random_;
+    policy::function_evaluator evaluator_{
+        [this] { return std::uint64_t{random_()} << 32 | random_(); }};
     std::vector<std::uint32_t> log_ids_;  // by registry id, plus 1; 0: not interned
     std::uint64_t shapes_version_{0};
     proxy_counters counters_;

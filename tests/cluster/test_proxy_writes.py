@@ -168,13 +168,37 @@ class Refreshed(WriteTest):
         self.execute("UPDATE {}.t SET n = n - 1 WHERE k = 2", times=3)
         self.assert_equal_values("t", 2)
 
-    def test_functions_of_the_server(self):
-        self.execute("CREATE TABLE {}.t (k int, id timeuuid, at timestamp, PRIMARY KEY (k, id))")
-        self.execute("INSERT INTO {}.t (k, id, at) VALUES (1, now(), currenttimestamp())", times=5)
-        self.session.execute(
-            self.prepare("INSERT INTO {}.t (k, id) VALUES (?, now())"), (2,))
+    def test_functions_of_the_server_have_one_value_for_both_sides(self):
+        self.execute("CREATE TABLE {}.t (k uuid, id timeuuid, at timestamp, day date, hour time, "
+                     "s set<uuid>, m map<text, timestamp>, n int, PRIMARY KEY (k, id))")
+        self.execute(
+            "INSERT INTO {}.t (k, id, at, day, hour, s, m) VALUES (uuid(), now(), "
+            "currentTimestamp(), currentDate(), currentTime(), {uuid(), uuid()}, "
+            "{'now()': toTimestamp(now())})", times=5)
+        self.execute("INSERT INTO {}.t (k, id, day, n) VALUES (uuid(), currentTimeUUID(), "
+                     "toDate(now()), %s)", (7,))
+        whole = self.prepare("INSERT INTO {}.t (k, id, at, n, day) VALUES (uuid(), now(), "
+                             "toTimestamp(now()), ?, currentDate()) USING TTL ?")
+        self.assertEqual([column.name for column in whole.column_metadata], ["n", "[ttl]"])
+        self.assertIsNone(whole.routing_key_indexes)
+        key = uuid.uuid4()
+        named = self.prepare("INSERT INTO {}.t (k, id, n) VALUES (:k, now(), :n)")
+        self.assertEqual(named.routing_key_indexes, [0])
+        batch = BatchStatement()
+        for number in range(3):
+            self.session.execute(whole, (number, 1000))
+            self.session.execute(named, {"k": key, "n": number})
+            batch.add(named, (key, number))
+            batch.add(SimpleStatement(f"INSERT INTO {self.keyspace}.t (k, id) "
+                                      "VALUES (uuid(), now())"))
+        self.session.execute(batch)
+        inserted = self.prepare("INSERT INTO {}.t (k, id, n) VALUES (uuid(), now(), ?) "
+                                "IF NOT EXISTS")
+        self.assertTrue(self.session.execute(inserted, (9,)).was_applied)
+        counts = self.proxy.status()
         self.assert_equal_sides("t")
-        self.assert_equal_values("t", 6)
+        self.assert_equal_values("t", 5 + 1 + 3 + 3 + 6 + 1)
+        self.assertEqual(self.proxy.status()["dead_letters"], counts["dead_letters"])
 
     def test_truncate_is_counted_with_its_table_and_a_reason(self):
         self.execute("CREATE TABLE {}.t (k int PRIMARY KEY)")

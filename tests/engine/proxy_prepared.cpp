@@ -76,15 +76,15 @@ TEST_CASE("proxy: a statement is prepared on each connection to the target that 
     auto client = rig.client(4);
     const auto id = client.prepare(insert);
     const auto body = execute_body(4, id, row(1));
-    // So many at once that both connections get their share.
+    // More than one connection takes at a time.
     rig.target.set_script([](const seen_request& r) {
         return is_execute(r) ? reply::normal().after(20) : reply::normal();
     });
-    for (std::int16_t stream = 0; stream < 200; ++stream)
+    for (std::int16_t stream = 0; stream < 600; ++stream)
         client.send(opcode::execute, body, stream);
-    for (int i = 0; i < 200; ++i) CHECK(client.receive().op() == opcode::result);
-    REQUIRE(rig.target.wait_for_writes(200));
-    CHECK(rig.target.writes().size() == 200);
+    for (int i = 0; i < 600; ++i) CHECK(client.receive().op() == opcode::result);
+    REQUIRE(rig.target.wait_for_writes(600));
+    CHECK(rig.target.writes().size() == 600);
     CHECK(rig.target.count(is_prepare) == 2);
 }
 

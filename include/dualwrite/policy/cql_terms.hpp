@@ -35,6 +35,8 @@ protected:
     // What the functions and markers of terms say about the statement.
     struct term_notes {
         bool nondeterministic{false};
+        bool call_missed{false};
+        std::vector<function_call> calls{};
         bool other_function{false};
         bool named_markers{false};
     };
@@ -44,10 +46,11 @@ protected:
     // Moves the notes, and the markers from `first` on, to `facts`.
     void note_terms(statement_facts& facts, std::uint32_t first)
     {
-        const auto notes = std::exchange(notes_, {});
+        auto notes = std::exchange(notes_, {});
         facts.nondeterministic = notes.nondeterministic;
         facts.other_function = notes.other_function;
         facts.named_markers = notes.named_markers;
+        if (!notes.call_missed) facts.calls = std::move(notes.calls);
         facts.marker_first = static_cast<std::uint16_t>(first);
         facts.marker_count = static_cast<std::uint16_t>(markers_ - first);
     }
@@ -187,7 +190,7 @@ protected:
         if (is_word("if")) conditional = true;
         if (peek().kind == token_kind::word && is_sign("(", 1) &&
             contains(nondeterministic_functions, fold(peek().text)))
-            notes_.nondeterministic = true;
+            notes_.nondeterministic = notes_.call_missed = true;
         const bool separator = braces > 0 && behind_term && is_sign(":");
         behind_term = true;
         term_source ignored;
@@ -320,6 +323,8 @@ private:
     // [keyspace '.'] name '(' [terms] ')'
     bool function(term_source& out)
     {
+        const auto begin = peek().offset;
+        const auto markers_before = markers_;
         std::string keyspace;
         if (!is_name() && !is_word("token")) return false;
         std::string called = unquote(take());
@@ -329,20 +334,42 @@ private:
             called = unquote(take());
         }
         if (!is_sign("(")) return false;
-        note_function(keyspace, called);
+        const bool evaluated = note_function(keyspace, called);
+        const bool plain = is_sign(")", 1);
         term_kind ignored{};
         if (!term_list(")", ignored)) return false;
+        if (evaluated && plain)
+            notes_.calls.push_back(
+                {value_of(called),
+                 depth_ > 1,
+                 static_cast<std::uint16_t>(markers_before),
+                 span_from(begin)}
+            );
+        else
+            notes_.call_missed |= evaluated;
         out.kind = term_kind::expression;
         return true;
     }
 
-    void note_function(std::string_view keyspace, std::string_view called)
+    static function_value value_of(std::string_view called)
+    {
+        if (called == "uuid") return function_value::uuid;
+        if (called.ends_with("timestamp")) return function_value::timestamp;
+        if (called.ends_with("date")) return function_value::date;
+        if (called.ends_with("time")) return function_value::time;
+        return function_value::timeuuid;  // now, currentTimeUUID
+    }
+
+    // True if the function gives another value each time.
+    bool note_function(std::string_view keyspace, std::string_view called)
     {
         const bool own = keyspace.empty() || keyspace == "system";
-        if (own && contains(nondeterministic_functions, called))
+        const bool varies = own && contains(nondeterministic_functions, called);
+        if (varies)
             notes_.nondeterministic = true;
         else if (!own || !(contains(pure_functions, called) || is_type_function(called)))
             notes_.other_function = true;
+        return varies;
     }
 
     // `(type) term` or a tuple? A type in parentheses is followed by a term, a tuple never is. The

@@ -55,7 +55,13 @@ protected:
         }
         if (!accept_word("apply") || !accept_word("batch")) give_up(facts);
         note_terms(facts, 0);
-        for (const auto& child : facts.children) inherit(facts, child);
+        bool calls_known = true;
+        for (const auto& child : facts.children) {
+            inherit(facts, child);
+            calls_known &= child.calls.empty() != child.nondeterministic;
+            facts.calls.insert(facts.calls.end(), child.calls.begin(), child.calls.end());
+        }
+        if (!calls_known) facts.calls.clear();
         facts.may_be_several |= facts.children.size() > 1;
     }
 

@@ -72,6 +72,17 @@ struct assignment {
     friend bool operator==(const assignment&, const assignment&) = default;
 };
 
+// What a call of a non-deterministic function gives.
+enum class function_value : std::uint8_t { uuid, timeuuid, timestamp, date, time };
+
+struct function_call {
+    function_value gives{function_value::uuid};
+    bool nested{false};               // inside another term, where nothing tells its type
+    std::uint16_t markers_before{0};  // in bind order over the whole text
+    text_span text;                   // all of it: `now()`
+    friend bool operator==(const function_call&, const function_call&) = default;
+};
+
 enum class batch_type : std::uint8_t { logged, unlogged, counter };
 
 enum class schema_object : std::uint8_t {
@@ -137,6 +148,10 @@ struct statement_facts {
     std::optional<std::uint16_t> ttl_marker;
     text_span ttl_text;                     // the literal or the marker
     std::optional<term_source> json_value;  // INSERT JSON's document
+
+    // All calls that make it non-deterministic, in textual order. Empty if one of them was not
+    // understood. A batch: those of its children too.
+    std::vector<function_call> calls;
 
     std::vector<assignment> assignments;
     std::vector<key_relation> key_relations;

@@ -2,6 +2,7 @@
 
 #include <dualwrite/base/bytes.hpp>
 #include <dualwrite/policy/addresses.hpp>
+#include <dualwrite/policy/evaluate.hpp>
 #include <dualwrite/policy/rewrite.hpp>
 #include <dualwrite/policy/statement.hpp>
 #include <dualwrite/replication/row_effect.hpp>
@@ -37,6 +38,7 @@ struct statement {
     policy::statement_facts facts;
     replication::decision decision;
     row_effect effect;
+    std::vector<policy::hidden_marker> hidden;  // markers that the client does not know of
 
     // Every write of it carries its own write time, so that none has to be given.
     bool timestamp_in_text{false};
@@ -74,7 +76,8 @@ make_statement(std::string_view keyspace, std::string_view text, const table_sha
     out.keyspace = keyspace;
     out.text = text;
     out.facts = policy::classify(text);
-    out.target_text = policy::qualify(text, out.facts, keyspace);
+    out.hidden = policy::hidden_markers(text);
+    out.target_text = policy::qualify(policy::without_hidden_comment(text), out.facts, keyspace);
     out.table = table_name(out.facts, out.keyspace);
     out.has_ttl = has_ttl(out.facts);
     out.tells_addresses = policy::tells_addresses(out.facts);
