@@ -268,7 +268,8 @@ public:
             p.elapsed_s,
             p.done_fraction,
             p.rows_per_s,
-            eta
+            eta,
+            p.repaired
         );
     }
     std::string error() const { return running_.text(dw_job_error); }

@@ -67,6 +67,7 @@ dw_job_progress to_c(const engine::job_progress& from)
     to.extra = from.extra;
     to.differing = from.differing;
     to.rechecked = from.rechecked;
+    to.repaired = from.repaired;
     to.elapsed_s = from.elapsed_s;
     to.done_fraction = from.done_fraction;
     to.rows_per_s = from.rows_per_second;

@@ -54,6 +54,7 @@ std::string summary_text(const std::string& verb, const dw_job_progress& progres
     if (verb == "validate")
         text += "\nrows: " + findings_text(progress) + "; " + grouped(progress.rechecked) +
                 " were only lag";
+    if (progress.repaired != 0) text += ", " + grouped(progress.repaired) + " were repaired";
     return text;
 }
 

@@ -277,6 +277,7 @@ make_validate_options(const config& from, const environment& env, std::string& w
         static_cast<std::uint32_t>((from.number("ttl-tolerance") + 999) / 1000);
     options.differences_max = from.number("differences-max");
     options.report_file = from.text("report");
+    options.repair = from.boolean("repair");
     return options;
 }
 

@@ -168,6 +168,8 @@ constexpr auto keys = std::to_array<config_key>({
      "Differences that the report describes; all are counted."},
     {"report", "", text, "FILE", "", validate, 0, 0, 0, comparing,
      "The report, JSON lines. Default: in the state directory."},
+    {"repair", "", boolean, "true|false", "false", validate, 0, 0, 0, comparing,
+     "Make rows that differ at the target what they are at the source, with its write times."},
 
     {"state-dir", "", text, "DIR", "", all, 0, 0, 0, files,
      "Where the spool or the ledger lies. Default: $STATE_DIRECTORY, else a folder of its own "

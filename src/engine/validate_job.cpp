@@ -57,7 +57,8 @@ asio::awaitable<void> validate_job::main()
         if (!going) co_return;
     }
     if (!report_.close()) co_return fail("cannot write the report " + report_.path());
-    finish(report_.total() == 0 ? job_state::succeeded : job_state::different);
+    const bool equal = report_.total() == progress().repaired;
+    finish(equal ? job_state::succeeded : job_state::different);
 }
 
 bool validate_job::open_report()
@@ -83,6 +84,7 @@ validate_table_options validate_job::table_options() const
     out.compare.ttl_tolerance_s = options_.ttl_tolerance_s;
     out.recheck.delay = std::chrono::milliseconds(options_.recheck_delay_ms);
     out.recheck.rounds = std::max(1u, options_.recheck_limit);
+    out.repair = options_.repair;
     if (options_.concurrency != 0) {
         out.workers = std::clamp(options_.concurrency, 1u, 64u);
         out.recheck.reads_max = options_.concurrency;
@@ -100,6 +102,7 @@ void validate_job::count(const copy::table_model& table, const row_difference& f
             ++p.extra;
         else
             ++p.differing;
+        if (found.repaired.value_or(false)) ++p.repaired;
     });
 }
 
@@ -160,6 +163,7 @@ std::string validate_job::details_json(const job_progress& p) const
     return nlohmann::json{
         {"report_file", report_.path()},
         {"rechecked", p.rechecked},
+        {"repaired", p.repaired},
         {"differences",
          {{"total", report_.total()},
           {"missing", report_.count(difference_kind::missing)},

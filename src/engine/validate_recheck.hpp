@@ -26,6 +26,9 @@ struct row_difference {
     std::vector<column_difference> columns;
     // It changed at the source whenever it was looked at, and was never seen equal.
     bool unsettled{false};
+    // Whether it was made equal since; empty where that was not asked for.
+    std::optional<bool> repaired{};
+    std::string repair_failure{};  // why not
 };
 
 enum class verdict : std::uint8_t { equal, different, unsettled };
@@ -58,6 +61,8 @@ public:
         std::function<void()> on_equal;
         std::function<void(const row_key&, const cql_failure&)> on_failure;
         std::function<bool()> stopping;
+        // Makes a row that differs equal; may be empty.
+        std::function<asio::awaitable<void>(const row_key&, cql_failure&)> repair;
     };
 
     rechecker(

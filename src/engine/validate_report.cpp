@@ -44,6 +44,8 @@ json describe(const copy::table_model& table, const row_difference& found)
         {"columns", columns}};
     if (found.key.is_static) out["static"] = true;
     if (found.unsettled) out["unsettled"] = true;
+    if (found.repaired) out["repaired"] = *found.repaired;
+    if (!found.repair_failure.empty()) out["repair_failure"] = found.repair_failure;
     return out;
 }
 

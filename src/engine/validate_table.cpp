@@ -42,6 +42,7 @@ validate_table::validate_table(
     : executor_(executor), table_(table), options_(options), context_(std::move(context)),
       source_(*context_.source, table, options.level),
       target_(*context_.target, table, options.level),
+      repair_(options.repair ? make_repair() : nullptr),
       rechecker_(
           executor,
           table,
@@ -57,7 +58,13 @@ validate_table::validate_table(
                    const copy::token_range one{{at.value - 1}, at};
                    context_.on_range_failed(one, "cannot be read again: " + failure.describe());
                },
-           .stopping = context_.stopping}
+           .stopping = context_.stopping,
+           .repair = repair_ ? std::function<asio::awaitable<void>(const row_key&, cql_failure&)>(
+                                   [this](const row_key& key, cql_failure& why) {
+                                       return repair(key, why);
+                                   }
+                               )
+                             : nullptr}
       )
 {
     for (auto* side : {&source_, &target_}) {
@@ -70,6 +77,7 @@ asio::awaitable<bool> validate_table::prepare(cql_failure& why)
 {
     bool prepared = co_await source_.prepare(why);
     if (prepared) prepared = co_await target_.prepare(why);
+    if (prepared && repair_) prepared = co_await repair_->prepare(why);
     if (!prepared) co_return false;
     const auto text = [&](row_access& side) {
         return copy::select_range_text(table_, side.reader().layout);
@@ -80,6 +88,24 @@ asio::awaitable<bool> validate_table::prepare(cql_failure& why)
     const auto target_text = text(target_);
     select_target_ = co_await context_.target->prepare(target_text, why);
     co_return select_target_ != nullptr;
+}
+
+std::unique_ptr<table_repair> validate_table::make_repair()
+{
+    table_repair_options options;
+    options.read_level = options_.level;
+    options.rows.compare = options_.compare;
+    return std::make_unique<table_repair>(
+        executor_, *context_.source, *context_.target, table_, options
+    );
+}
+
+asio::awaitable<void> validate_table::repair(const row_key& key, cql_failure& why)
+{
+    repair_result result;
+    const repair_hint none;
+    co_await repair_->row(key, none, result);
+    why = result.failure;
 }
 
 asio::awaitable<void> validate_table::run(std::vector<copy::planned_range> ranges)

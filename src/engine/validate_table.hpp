@@ -1,5 +1,6 @@
 #pragma once
 
+#include "copy_repair.hpp"
 #include "copy_stream.hpp"
 #include "job_ranges.hpp"
 #include "validate_recheck.hpp"
@@ -12,6 +13,7 @@ struct validate_table_options {
     std::uint32_t workers{8};  // ranges at once
     copy::compare_options compare;
     recheck_options recheck;
+    bool repair{false};
 };
 
 struct validate_table_context {
@@ -52,6 +54,8 @@ private:
     void compare_front(range_work& work);
     void suspect(range_work& work, const row_stream& side);
     void report(range_work& work);
+    std::unique_ptr<table_repair> make_repair();
+    asio::awaitable<void> repair(const row_key& key, cql_failure& why);
 
     asio::any_io_executor executor_;
     const copy::table_model& table_;
@@ -61,6 +65,7 @@ private:
     row_access target_;
     cql_prepared_ptr select_source_;
     cql_prepared_ptr select_target_;
+    std::unique_ptr<table_repair> repair_;  // null: not asked for
     rechecker rechecker_;
     std::uint64_t rows_{0};
     std::uint64_t cells_{0};

@@ -5,6 +5,7 @@ import threading
 import unittest
 
 from support import ClusterTest
+from support_compare import compare_tables
 from support_jobs import found, job
 from support_proxy import Proxy
 
@@ -67,6 +68,43 @@ class Validate(ClusterTest):
                    one.get("static", False)) for one in found(report)}
         self.assertEqual(places, {("'p5'", None, "s", True), ("'p6'", "6", "m", False),
                                   ("'p0'", "0", "w", False)})
+
+    def test_repair_makes_the_target_equal_and_leaves_the_source(self):
+        self.make("repaired")
+        plain = "repaired.t"
+        for text in (f"INSERT INTO {plain} (k, c, v, m) VALUES ('new', 1, 'x', {{'a': 1}}) "
+                     "USING TTL 4000",
+                     f"UPDATE {plain} USING TIMESTAMP 2000 SET v = 'later' "
+                     "WHERE k = 'p1' AND c = 1",
+                     f"UPDATE {plain} USING TIMESTAMP 2000 SET s = 'later', m = m + {{'b': 2}} "
+                     "WHERE k = 'p2' AND c = 2",
+                     f"DELETE FROM {plain} USING TIMESTAMP 2000 WHERE k = 'p3' AND c = 3",
+                     f"DELETE w, m['a'] FROM {plain} USING TIMESTAMP 2000 "
+                     "WHERE k = 'p4' AND c = 4"):
+            self.source.query(text)
+        self.target.query(f"INSERT INTO {plain} (k, c, v) VALUES ('extra', 1, 'x') "
+                          "USING TIMESTAMP 3000")
+        code, before = self.validate("repaired")
+        self.assertEqual((code, before["repaired"]), (1, 0), before)
+        code, report = self.validate("repaired", "--repair", "true")
+        self.assertEqual(code, 0, report)
+        self.assertEqual(report["differences"]["total"], before["differences"]["total"])
+        self.assertEqual(report["repaired"], before["differences"]["total"])
+        self.assertTrue(all(one["repaired"] for one in found(report)))
+        source, target = self.sides()
+        self.assertEqual(compare_tables(source, target, "repaired"), [])
+        self.assertEqual(source.execute(f"SELECT count(*) FROM {plain}").one()[0], 50)
+        code, after = self.validate("repaired")
+        self.assertEqual((code, after["differences"]["total"]), (0, 0), after)
+
+    def test_what_cannot_be_repaired_is_said(self):
+        self.make("stuck")
+        self.target.query("DELETE FROM stuck.t WHERE k = 'p1' AND c = 1")
+        code, report = self.validate("stuck", "--repair", "true")
+        self.assertEqual((code, report["repaired"]), (1, 0), report)
+        (one,) = found(report)
+        self.assertFalse(one["repaired"])
+        self.assertIn("newer", one["repair_failure"])
 
     def test_writes_that_are_on_their_way_are_no_differences(self):
         self.make("live")

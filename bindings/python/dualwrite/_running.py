@@ -114,7 +114,8 @@ _JOB_STATES = ("running", "succeeded", "different", "failed", "cancelled")
 class JobProgress(namedtuple(
     "JobProgress",
     "state table ranges_total ranges_done ranges_failed ranges_skipped rows rows_estimated cells "
-    "bytes retries missing extra differing rechecked elapsed_s done_fraction rows_per_s eta_s",
+    "bytes retries missing extra differing rechecked elapsed_s done_fraction rows_per_s eta_s "
+    "repaired",
 )):
     """A snapshot of a job; `state` is "running", "succeeded", "different", "failed" or
     "cancelled". Counters only grow."""

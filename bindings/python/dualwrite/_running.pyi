@@ -64,6 +64,7 @@ class JobProgress(NamedTuple):
     done_fraction: float
     rows_per_s: float
     eta_s: float | None
+    repaired: int
 
 class Job:
     def __init__(self, handle: _dualwrite.Job) -> None: ...

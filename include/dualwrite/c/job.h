@@ -75,11 +75,12 @@ typedef struct dw_job_progress {
     double rows_per_s;    /* lately */
     double eta_s;         /* time that it still takes; negative: not known yet */
     char table[128];      /* in work; ends in NUL, cut if longer, empty before the first */
+    uint64_t repaired;    /* rows that differed and were made equal */
 } dw_job_progress;
 /* clang-format off */
 #define DW_JOB_PROGRESS_INIT \
     { (uint32_t)sizeof(dw_job_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, \
-      -1.0, { 0 } }
+      -1.0, { 0 }, 0 }
 /* clang-format on */
 
 /* A snapshot, also after the end. Threads: any. */

@@ -54,6 +54,7 @@ struct validate_options : job_options {
     std::uint32_t ttl_tolerance_s{1};
     std::uint64_t differences_max{1000};  // written to the report; all are counted
     std::string report_file;              // JSON lines; empty: under state_dir
+    bool repair{false};                   // makes the target what the source is
 };
 
 enum class job_state : std::uint8_t { running, succeeded, different, failed, cancelled };
@@ -75,6 +76,7 @@ struct job_progress {
     std::uint64_t extra{0};      // rows only at the target
     std::uint64_t differing{0};  // rows that differ in value, write time or TTL
     std::uint64_t rechecked{0};  // differences that went away: they were lag
+    std::uint64_t repaired{0};   // rows that differed and no more do
     double elapsed_s{0};
     std::string error;          // why it failed, names the range
     double done_fraction{0};    // of the whole job; for a bar and an ETA
