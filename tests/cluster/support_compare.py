@@ -28,8 +28,10 @@ class Snapshot:
     rows: dict[tuple, dict[str, Seen]] = field(default_factory=dict)
 
 
-def snapshot(session: Session, keyspace: str, table: str, where: str = "") -> Snapshot:
-    """Every row of a table, by its primary key; null cells are left out."""
+def snapshot(session: Session, keyspace: str, table: str, where: str = "",
+             untold=lambda _: False) -> Snapshot:
+    """Every row of a table, by its primary key; null cells are left out. Of the columns for which
+    `untold` is true nobody asks the write time."""
     # The driver's faster handler cannot decode a list with nulls: ttl() of a collection some of
     # whose elements stay.
     session.client_protocol_handler = _ProtocolHandler
@@ -39,13 +41,16 @@ def snapshot(session: Session, keyspace: str, table: str, where: str = "") -> Sn
     values = [name for name in about.columns if name not in key]
     selected = [f'"{name}"' for name in key]
     for name in values:
-        selected += [f'"{name}"', f'writetime("{name}")', f'ttl("{name}")']
+        told = not untold(about.columns[name])
+        selected += [f'"{name}"', *(f'{one}("{name}")' for one in ("writetime", "ttl") if told)]
     statement = SimpleStatement(f"SELECT {', '.join(selected)} FROM {keyspace}.{table} {where}",
                                 fetch_size=PAGE_ROWS)
     for row, began, ended in _pages(session, statement):
-        cells = {}
-        for index, name in enumerate(values):
-            value, written, ttl = row[len(key) + 3 * index:len(key) + 3 * index + 3]
+        cells, rest = {}, iter(row[len(key):])
+        for name in values:
+            told = not untold(about.columns[name])
+            value = next(rest)
+            written, ttl = (next(rest), next(rest)) if told else (None, None)
             if value is not None:
                 cells[name] = Seen(_plain(value), _plain(written), _plain(ttl),
                                    _expiry(ttl, began, ended))
@@ -77,7 +82,7 @@ def without_times(found: Snapshot) -> Snapshot:
 
 
 def compare_tables(source: Session, target: Session, keyspace: str, tables=None,
-                   values_only: bool = False) -> list[str]:
+                   values_only: bool = False, untold=lambda _: False) -> list[str]:
     """Differences over whole tables; all of the keyspace unless some are named."""
     source.cluster.refresh_schema_metadata()
     target.cluster.refresh_schema_metadata()
@@ -88,7 +93,8 @@ def compare_tables(source: Session, target: Session, keyspace: str, tables=None,
     found = [f"table {name} is missing at the target" for name in names if name not in there]
     for name in names:
         if name in there:
-            left, right = snapshot(source, keyspace, name), snapshot(target, keyspace, name)
+            left, right = (snapshot(session, keyspace, name, untold=untold)
+                           for session in (source, target))
             if values_only:
                 left, right = without_times(left), without_times(right)
             found += [f"{name} {text}" for text in differences(left, right)]

@@ -41,7 +41,8 @@ class Proxy:
     """`dualwrite-proxy SOURCE TARGET ...`; the same ports and state folder at each start."""
 
     def __init__(self, source, target, folder: Path, *flags: str, source_port: int = 0,
-                 port: int = 0, metrics_port: int = 0, state: Path | None = None):
+                 port: int = 0, metrics_port: int = 0, state: Path | None = None,
+                 clusters_with_tls: bool = False):
         self.port = free_port(port)
         self.metrics_port = free_port(metrics_port)
         self.folder = Path(folder)
@@ -52,9 +53,10 @@ class Proxy:
             program("dualwrite-proxy"), source.address, target.address,
             "--source-port", str(source_port or source.port), "--target-port", str(target.port),
             "--proxy-port", str(self.port), "--metrics-port", str(self.metrics_port),
-            "--disable-source-tls", "true", "--disable-target-tls", "true",
             "--state-dir", str(self.state),
         ]
+        if not clusters_with_tls:
+            self.command += ["--disable-source-tls", "true", "--disable-target-tls", "true"]
         self.process: subprocess.Popen | None = None
         self.starts = 0
 

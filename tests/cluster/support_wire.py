@@ -179,3 +179,26 @@ class Relay:
         except OSError:
             one.close()
             other.close()
+
+
+class Version4Only(Relay):
+    """A server that speaks no version after 4, and says so as Cassandra does."""
+
+    _REFUSAL = "Invalid or unsupported protocol version (5); supported versions are (3/v3, 4/v4)"
+
+    def _pump(self, one: socket.socket, other: socket.socket, keep: bool) -> None:
+        if keep and self._refused(one):
+            one.close()
+            other.close()
+            return
+        super()._pump(one, other, keep)
+
+    def _refused(self, client: socket.socket) -> bool:
+        first = client.recv(1, socket.MSG_PEEK)
+        if not first or first[0] <= 4:
+            return False
+        client.recv(65536)  # so that closing does not reset the answer away
+        text = self._REFUSAL.encode()
+        body = struct.pack(">iH", PROTOCOL_ERROR, len(text)) + text
+        client.sendall(envelope(ERROR, body, version=0x84, stream=0))
+        return True

@@ -103,6 +103,10 @@ def _cluster(options) -> Tally:
     code, _ = run(["tests/testbed/bed", "fetch"], 900)
     if code != 0:
         return Tally(failed=["cluster: bringing Cassandra's jars"])
+    if options.tests in "tests/cluster/test_drivers.py tests/cluster/test_driver_rings.py":
+        code, _ = run([sys.executable, "tests/cluster/support_drivers.py"], 1200)
+        if code != 0:
+            return Tally(failed=["cluster: building tests/drivers"])
     files = sorted((ROOT / "tests/cluster").glob("test_*.py"))
     return _unittests(files, Path(sys.executable), 600, options.tests)
 

@@ -5,6 +5,8 @@ nlohmann-json3-dev liblz4-dev libsnappy-dev libdeflate-dev libsqlite3-dev libpcr
 libcpp-httplib-dev libcli11-dev libspdlog-dev"
 test_packages="doctest-dev pybind11-dev python3-dev openssl"
 bed_packages="python3 python3-venv openjdk-17-jre-headless maven"
+# For tests/drivers; Go, Node and cargo must be newer than those of Debian 12.
+driver_packages="openjdk-17-jdk-headless libssl-dev"
 
 missing_packages() {
     local package

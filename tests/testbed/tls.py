@@ -41,15 +41,26 @@ class Authority:
 
     def client_files(self) -> dict:
         """keystore, certificate and key (PEM, not encrypted) for clients of a "mutual" node."""
-        if not shutil.which("openssl"):
-            raise BedError("no openssl, which exports a client's key: apt-get install openssl")
         with locked(self.folder / ".lock"):
             store = self._signed("client", "san=dns:client")
-            key = self.folder / "client-key.pem"
-            self._run(["openssl", "pkcs12", "-in", store, "-nocerts", "-nodes", "-out", key,
-                       "-passin", f"pass:{PASSWORD}"])
+            key = self._exported_key(store)
         return {"keystore": store, "password": PASSWORD, "key": key,
                 "certificate": store.with_suffix(".pem")}
+
+    def server_pem_files(self, address: str) -> dict:
+        """certificate (with its chain) and key of a server that is no node, PEM, not encrypted."""
+        store = self.server_files(address)["keystore"]
+        with locked(self.folder / ".lock"):
+            key = self._exported_key(store)
+        return {"certificate": self.folder / f"server-{address}-chain.pem", "key": key}
+
+    def _exported_key(self, store: Path) -> Path:
+        if not shutil.which("openssl"):
+            raise BedError("no openssl, which exports a key: apt-get install openssl")
+        key = store.with_name(f"{store.stem}-key.pem")
+        self._run(["openssl", "pkcs12", "-in", store, "-nocerts", "-nodes", "-out", key,
+                   "-passin", f"pass:{PASSWORD}"])
+        return key
 
     def _make_authorities(self) -> None:
         """Both CAs at once, the right one published last: ca.pem means everything is there."""
