@@ -1,6 +1,7 @@
 #pragma once
 
-#include <asio/awaitable.hpp>
+#include <dualwrite/engine/asio_coroutines.hpp>
+
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>

@@ -190,13 +190,15 @@ private:
         std::int64_t writetime_us,
         std::int32_t now_in_seconds
     );
+    std::vector<kept_statement>
+    kept_children(const protocol::batch_view& batch, std::string_view keyspace);
     bytes_view mirror_schema(const write_request& request, const replication::statement& statement);
 
     bytes_view leave_out(
         const write_request& request,
         const std::string& table,
-        std::string reason,
-        std::string statement
+        std::string_view reason,
+        std::vector<kept_statement> statements
     );
     bool refused_for_space(const write_request& request, bytes_view& answer);
 

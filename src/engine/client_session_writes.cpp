@@ -53,7 +53,12 @@ bytes_view client_session::take_write(
         return forward(request.header, request.envelope, {});
     case plan::unreplicated:
         return leave_out(
-            request, statement.table, std::string(statement.decision.reason), statement.text
+            request,
+            statement.table,
+            statement.decision.reason,
+            {{statement.target_text,
+              std::string(as_text(parameters.values)),
+              parameters.named_values}}
         );
     case plan::schema:
         return mirror_schema(request, statement);
@@ -207,10 +212,23 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
     }
     if (decision.what == plan::pass) return forward(h, request.envelope, {});
     if (decision.what > plan::refresh)
-        return leave_out(request, table, std::string(decision.reason), "BATCH");
+        return leave_out(request, table, decision.reason, kept_children(*batch, keyspace));
     mutation.flags |= plan_flags(decision.what);
     const auto whose = times_of(timestamps_in_text, conditional);
     return accept(request, mutation, *batch, ids, {}, children_.view(), whose);
+}
+
+std::vector<kept_statement>
+client_session::kept_children(const protocol::batch_view& batch, std::string_view keyspace)
+{
+    std::vector<kept_statement> out;
+    for (const auto& child : batch.children) {
+        const auto* known = child.prepared ? find_prepared(child.id) : nullptr;
+        auto text = known != nullptr ? known->target_text
+                                     : worker_.registry().make(keyspace, child.text).target_text;
+        out.push_back({std::move(text), std::string(as_text(child.values)), false});
+    }
+    return out;
 }
 
 bytes_view
@@ -233,14 +251,15 @@ client_session::mirror_schema(const write_request& request, const replication::s
 bytes_view client_session::leave_out(
     const write_request& request,
     const std::string& table,
-    std::string reason,
-    std::string statement
+    std::string_view reason,
+    std::vector<kept_statement> statements
 )
 {
     auto letter = std::make_unique<dead_letter>();
     letter->table = table;
-    letter->reason = std::move(reason);
-    letter->statement = std::move(statement);
+    letter->reason = reason;
+    letter->statements = std::move(statements);
+    letter->accepted_ms = worker_.on().wall_ms();
     const auto free = std::find(letters_.begin(), letters_.end(), nullptr);
     const auto index = static_cast<std::size_t>(free - letters_.begin());
     if (free == letters_.end()) letters_.emplace_back();

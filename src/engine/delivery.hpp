@@ -144,7 +144,7 @@ private:
     void keep(std::uint64_t lsn, std::string_view reason, std::string_view detail = {});
     void finish(std::uint64_t lsn);
     std::string table_of(const replication::mutation_view& m);
-    std::string text_of(const replication::mutation_view& m);
+    std::vector<kept_statement> statements_of(const replication::mutation_view& m);
     replication::mutation_view view_of(std::uint64_t lsn) const;
 
     // The same, for the requests that go to the source.

@@ -200,8 +200,9 @@ void delivery::keep(std::uint64_t lsn, std::string_view reason, std::string_view
         .table = table_of(view),
         .reason = std::string(reason),
         .detail = std::string(detail),
-        .statement = text_of(view),
+        .statements = statements_of(view),
         .writetime_us = view.header.writetime_us,
+        .accepted_ms = view.header.accepted_ms,
     });
     finish(lsn);
 }

@@ -41,13 +41,13 @@ void delivery::for_each_statement(
     }
 }
 
-std::string delivery::text_of(const mutation_view& m)
+std::vector<kept_statement> delivery::statements_of(const mutation_view& m)
 {
-    if (m.header.kind == mutation_kind::schema) return std::string(m.text);
-    std::string out;
-    for_each_statement(m, [&](const replication::statement& its, bytes_view) {
-        if (!out.empty()) out += "; ";
-        out += its.text;
+    if (m.header.kind == mutation_kind::schema) return {{std::string(m.text), {}, false}};
+    const bool named = m.has(replication::mutation_flags::named_values);
+    std::vector<kept_statement> out;
+    for_each_statement(m, [&](const replication::statement& its, bytes_view values) {
+        out.push_back({its.target_text, std::string(as_text(values)), named});
     });
     return out;
 }

@@ -81,14 +81,7 @@ std::vector<incident> proxy_shared::incidents() const
 void proxy_shared::keep(const dead_letter& letter)
 {
     report(letter.table, letter.reason);
-    nlohmann::json line{
-        {"time_s", std::time(nullptr)},
-        {"table", letter.table},
-        {"reason", letter.reason},
-        {"statement", letter.statement}};
-    if (!letter.detail.empty()) line["detail"] = letter.detail;
-    if (letter.writetime_us > 0) line["writetime_us"] = letter.writetime_us;
-    const auto bytes = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const auto bytes = to_json_line(letter, std::time(nullptr));
     dead_letters_.fetch_add(1);
     if (const auto kept = spool->keep_dead_letter(as_bytes(bytes)); !kept)
         fail("cannot keep a write that the target did not get: " + kept.error().message());

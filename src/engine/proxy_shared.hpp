@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+#include "dead_letter.hpp"
+
 namespace dualwrite::engine {
 
 class tls_client_context;
@@ -69,16 +71,6 @@ struct incident {
     std::string table;
     std::string reason;
     std::uint64_t count{0};
-};
-
-// What the operator needs to mend a difference by hand. Detail and statement may hold values: they
-// go to the file of dead letters (mode 0600) only, never to the log.
-struct dead_letter {
-    std::string table;
-    std::string reason;
-    std::string detail;     // the server's words
-    std::string statement;  // text, values that were bound are not in it
-    std::int64_t writetime_us{0};
 };
 
 // Usernames and passwords for our own connections. Never written anywhere.

@@ -1,3 +1,4 @@
+#include <dualwrite/engine/asio_coroutines.hpp>
 #include <dualwrite/engine/refresh.hpp>
 
 #include <asio/co_spawn.hpp>

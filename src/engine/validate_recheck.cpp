@@ -1,5 +1,7 @@
 #include "validate_recheck.hpp"
 
+#include <dualwrite/engine/asio_coroutines.hpp>
+
 #include <asio/co_spawn.hpp>
 
 namespace dualwrite::engine {

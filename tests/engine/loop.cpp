@@ -31,7 +31,7 @@ struct socket_ends {
 using journal = std::vector<std::string>;
 
 // Writes down each call, and then does what the case asks for.
-struct recorder : io_handler, flush_handler {
+struct recorder final : io_handler, flush_handler {
     recorder(journal& to, std::string called) : entries(to), name(std::move(called)) {}
     void on_io(std::uint32_t) override
     {

@@ -187,6 +187,34 @@ TEST_CASE("proxy: a change that the target refuses for good does not hold up wha
     CHECK(rig.dead_letters().find(alter) != std::string::npos);
 }
 
+TEST_CASE("proxy: a write that the target refuses for good is kept with its values")
+{
+    proxy_rig rig;
+    rig.options.patience.refusal_ms = 300;
+    rig.target.set_script([](const seen_request& r) {
+        return r.is_write() ? reply::error(error_code::invalid, "too narrow") : reply::normal();
+    });
+    rig.start();
+    auto client = rig.client(4);
+    const auto id = client.prepare("INSERT INTO k.t (a, b, c) VALUES (?, ?, ?)");
+    CHECK(client.execute(id, bound_values().of(7).null().unset()).op() == opcode::result);
+    const auto named = bound_values().named("a", 8);
+    const protocol::write_parameters by_name{
+        .value_count = 1, .named_values = true, .values = named.view()};
+    const auto update = query_body(4, "UPDATE k.t SET b = 'x' WHERE a = :a", by_name);
+    CHECK(client.ask(opcode::query, update).op() == opcode::result);
+    REQUIRE(rig.is_delivered());
+    const auto letters = rig.dead_letters();
+    const auto has = [&](std::string_view text) { return letters.find(text) != std::string::npos; };
+    CHECK(has(R"("detail":"too narrow")"));
+    CHECK(has(R"X("text":"INSERT INTO k.t (a, b, c) VALUES (?, ?, ?)")X"));
+    CHECK(has(R"("values":["0x00000007",null,"unset"])"));
+    CHECK(has(R"("names":["a"])"));
+    CHECK(has(R"("values":["0x00000008"])"));
+    CHECK(has(R"("writetime_us":)"));
+    CHECK(rig.number("dead_letters") == 2);
+}
+
 TEST_CASE("proxy: a table that another loop is about to create is not held against a write")
 {
     proxy_rig rig;

@@ -50,8 +50,10 @@ TEST_CASE("tls: full verification accepts each name of the certificate and no ot
     });
     const auto client = client_context();
     for (const auto& [certificate, name, accepted] : rows) {
-        CAPTURE(certificate);
-        CAPTURE(name);
+        const auto& its_certificate = certificate;  // Clang 14 captures no binding
+        CAPTURE(its_certificate);
+        const auto& its_name = name;  // Clang 14 captures no binding
+        CAPTURE(its_name);
         const auto server = server_context(certificate);
         connection wire(*client, *server, name);
         CHECK(wire.handshake() == accepted);

@@ -60,8 +60,10 @@ TEST_CASE("literal_bytes: the bytes that a driver would bind")
         {"boolean", "FALSE", "\0"s},
     });
     for (const auto& [type, text, bytes] : rows) {
-        CAPTURE(type);
-        CAPTURE(text);
+        const auto& its_type = type;  // Clang 14 captures no binding
+        CAPTURE(its_type);
+        const auto& its_text = text;  // Clang 14 captures no binding
+        CAPTURE(its_text);
         CHECK(literal_bytes(type, text) == bytes);
     }
 }
@@ -105,8 +107,10 @@ TEST_CASE("literal_bytes: what is not exactly a literal of the type has no bytes
         {"text", "null", {}},
     });
     for (const auto& [type, text, bytes] : rows) {
-        CAPTURE(type);
-        CAPTURE(text);
+        const auto& its_type = type;  // Clang 14 captures no binding
+        CAPTURE(its_type);
+        const auto& its_text = text;  // Clang 14 captures no binding
+        CAPTURE(its_text);
         CHECK(literal_bytes(type, text) == bytes);
     }
 }

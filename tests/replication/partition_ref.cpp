@@ -87,7 +87,8 @@ TEST_CASE("find_partition: by literals, wherever the key stands in the text")
           {std::string("\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 16)}}},
     });
     for (const auto& [cql, expected] : rows) {
-        CAPTURE(cql);
+        const auto& its_cql = cql;  // Clang 14 captures no binding
+        CAPTURE(its_cql);
         CHECK(find(cql) == refs{expected});
     }
 }

@@ -199,7 +199,8 @@ TEST_CASE("target_request: version 4 gets a literal TTL less the time that has p
         query("INSERT INTO k.t (a) VALUES (1) USING TTL 100", {}, mutation_flags::has_ttl);
     for (const auto& [late_s, ttl] :
          {row{0, "100"}, {1, "99"}, {99, "1"}, {100, "1"}, {9999, "1"}, {-5, "100"}}) {
-        CAPTURE(late_s);
+        const auto& its_late_s = late_s;  // Clang 14 captures no binding
+        CAPTURE(its_late_s);
         (void)at.make(m, 4, late_s);
         CHECK(
             as_query(at, 4).text == "INSERT INTO k.t (a) VALUES (1) USING TTL " + std::string(ttl)
