@@ -29,6 +29,7 @@ void client_session::start(unique_fd client)
 {
     std::unique_ptr<tls_session> tls;
     if (worker_.shared().listen_tls) tls = worker_.shared().listen_tls->accept(client.get());
+    learn_own_address(client.get());
     client_.start(transport(std::move(client), std::move(tls)), false);
     client_.pause_reading(true);
     connect_source();

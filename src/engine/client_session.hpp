@@ -220,6 +220,7 @@ private:
     bytes_view
     changed_rows(const protocol::envelope_header& h, bytes_view envelope, std::uint64_t statement);
     bytes_view changed_event(const protocol::envelope_header& h, bytes_view envelope);
+    void learn_own_address(int client);
     bytes_view changed_supported(const protocol::envelope_header& h, bytes_view envelope);
     bytes_view with_message(
         const protocol::envelope_header& h, bytes_view envelope, bytes_view old, bytes_view message
@@ -252,6 +253,7 @@ private:
     std::string source_error_;  // not empty: clients are told, and sent away
     std::string keyspace_;
     login login_seen_;
+    protocol::inet_value reached_at_{.address_size = 0};  // by the client, for --peers self
     loop::timer_id orphan_timer_{0};
 
     std::vector<pending> pending_;  // by stream id

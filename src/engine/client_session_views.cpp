@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <cstring>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "client_session.hpp"
 
@@ -29,6 +32,23 @@ bytes_view client_session::with_message(
     return space;
 }
 
+void client_session::learn_own_address(int client)
+{
+    if (worker_.shared().options.addresses.mode != policy::peers_mode::self) return;
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getsockname(client, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return;
+    const auto keep = [&](const void* bytes, std::uint8_t count) {
+        std::memcpy(reached_at_.address.data(), bytes, count);
+        reached_at_.address_size = count;
+    };
+    if (storage.ss_family == AF_INET)
+        return keep(&reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr, 4);
+    const auto& in6 = reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&in6)) return keep(in6.s6_addr + 12, 4);
+    keep(&in6, 16);
+}
+
 bytes_view
 client_session::changed_rows(const envelope_header& h, bytes_view envelope, std::uint64_t statement)
 {
@@ -41,7 +61,7 @@ client_session::changed_rows(const envelope_header& h, bytes_view envelope, std:
     }
     const auto old = message_of(h, envelope);
     byte_buffer message;
-    if (!policy::append_changed_rows(message, old, columns, rules)) return envelope;
+    if (!policy::append_changed_rows(message, old, columns, rules, reached_at_)) return envelope;
     return with_message(h, envelope, old, message.view());
 }
 
@@ -51,7 +71,14 @@ bytes_view client_session::changed_event(const envelope_header& h, bytes_view en
     if (rules.change_nothing() || h.op != protocol::opcode::event) return envelope;
     const auto old = message_of(h, envelope);
     byte_buffer message;
-    if (!policy::append_changed_event(message, old, rules)) return envelope;
+    switch (policy::append_changed_event(message, old, rules)) {
+    case policy::event_change::none:
+        return envelope;
+    case policy::event_change::hidden:
+        return {};
+    case policy::event_change::changed:
+        break;
+    }
     return with_message(h, envelope, old, message.view());
 }
 

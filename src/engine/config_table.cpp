@@ -125,7 +125,7 @@ constexpr auto keys = std::to_array<config_key>({
      "Offer compression to clients."},
     {"peers", "", choice, "source|proxied|self", "proxied", proxy, 0, 0, 0, clients,
      "Nodes that drivers learn: as the source tells them; with the proxy's port, for one proxy on "
-     "each node; or of these only those in --ghostIps."},
+     "each node; or only proxies: this one and those in --ghostIps."},
     {"ghostIps", "", text, "JSON", "", proxy, documented, 0, 0, clients,
      "Addresses of the source's nodes and those of their proxies, which clients see instead, such "
      "as {\"10.0.0.1\":\"10.1.0.1\"}."},

@@ -5,7 +5,6 @@ Each driver has its defaults: it asks the node that it reaches for the others, a
 requests over all that it learns. A write that went to a node directly would not be at the target.
 """
 
-import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -71,9 +70,8 @@ class Ring(unittest.TestCase):
 
     def test_one_proxy_for_the_ring(self):
         # --peers self: drivers are shown the one proxy and its node's tokens.
-        ghosts = json.dumps({self.ring[0].address: "127.0.0.1"})
         with Proxy(self.ring[0], self.target, self.folder / "one", "--proxy-host", "127.0.0.1",
-                   "--peers", "self", "--ghostIps", ghosts) as proxy:
+                   "--peers", "self") as proxy:
             self.check(proxy, nodes=1)
 
     def test_nodes_as_they_are_lead_around_the_proxy(self):

@@ -20,7 +20,9 @@ namespace dualwrite::policy {
 enum class peers_mode : std::uint8_t {
     source,   // as the source says
     proxied,  // each node has a proxy of its own, on one port: ports are replaced
-    self,     // the same, and nodes without a known proxy are not shown
+    // The same, and nodes without a known proxy are not shown; the node that the proxy itself uses
+    // has the address at which the client reached the proxy.
+    self,
 };
 
 struct address_rules {
@@ -69,11 +71,12 @@ inline bool is_port_column(std::string_view name) noexcept
     return name == "native_port" || name == "rpc_port" || name == "native_transport_port";
 }
 
-// What becomes of one cell; the view lives as long as the rules and `port`.
+// What becomes of one cell; the view lives as long as the rules, `here` and `port`.
 inline protocol::cell changed_cell(
     const protocol::column_spec& column,
     protocol::cell value,
     const address_rules& rules,
+    const protocol::inet_value& here,
     const std::array<std::byte, 4>& port
 )
 {
@@ -82,7 +85,9 @@ inline protocol::cell changed_cell(
         return bytes_view(port);
     if (!is_address_column(column.name)) return value;
     const auto found = rules.ghosts.find(as_text(*value));
-    return found == rules.ghosts.end() ? value : as_bytes(found->second);
+    if (found != rules.ghosts.end()) return as_bytes(found->second);
+    const bool is_here = rules.mode == peers_mode::self && column.table == "local";
+    return is_here && here.address_size != 0 ? here.view() : value;
 }
 
 // A node that no proxy is known for: none of its addresses is in the table.
@@ -103,12 +108,14 @@ inline bool is_hidden(
 }  // namespace detail
 
 // Appends the message of a RESULT with its addresses changed. `columns` are those that PREPARED
-// announced, for results without metadata. False: nothing was appended, the message stays as it is.
+// announced, for results without metadata; `here` is the address at which the client reached the
+// proxy. False: nothing was appended, the message stays as it is.
 inline bool append_changed_rows(
     byte_buffer& out,
     bytes_view message,
     const std::vector<protocol::column_spec>* columns,
-    const address_rules& rules
+    const address_rules& rules,
+    const protocol::inet_value& here
 )
 {
     const auto rows = protocol::parse_rows(message, columns);
@@ -126,27 +133,33 @@ inline bool append_changed_rows(
         std::size_t index = 0;
         for (const auto cell : row) {
             const auto& column = rows->columns()[index++];
-            protocol::append_bytes(out, detail::changed_cell(column, cell, rules, port));
+            protocol::append_bytes(out, detail::changed_cell(column, cell, rules, here, port));
         }
     }
     store_be(out.data() + count_at, count);
     return true;
 }
 
-// The same for an EVENT.
-inline bool append_changed_event(byte_buffer& out, bytes_view message, const address_rules& rules)
+enum class event_change : std::uint8_t { none, changed, hidden };
+
+// The same for an EVENT; one about a node that is not shown must not be passed on.
+inline event_change
+append_changed_event(byte_buffer& out, bytes_view message, const address_rules& rules)
 {
     const auto event = protocol::parse_event(message);
-    if (!event || event->kind == protocol::event_kind::schema) return false;
+    if (!event || event->kind == protocol::event_kind::schema) return event_change::none;
     auto node = event->node;
-    if (rules.mode != peers_mode::source) node.port = rules.proxy_port;
-    if (const auto found = rules.ghosts.find(as_text(node.view())); found != rules.ghosts.end()) {
+    const auto found = rules.ghosts.find(as_text(node.view()));
+    if (found == rules.ghosts.end()) {
+        if (rules.mode == peers_mode::self) return event_change::hidden;
+    } else {
         node.address_size = static_cast<std::uint8_t>(found->second.size());
         std::memcpy(node.address.data(), found->second.data(), found->second.size());
     }
+    if (rules.mode != peers_mode::source) node.port = rules.proxy_port;
     out.append(message.first(event->node_offset));
     protocol::append_inet(out, node);
-    return true;
+    return event_change::changed;
 }
 
 }  // namespace dualwrite::policy
