@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "tls_files.hpp"
 #include "tls_names.hpp"
 #include "tls_session.hpp"
 
@@ -29,6 +30,7 @@ class client_context final : public tls_client_context,
 public:
     explicit client_context(const tls_client_options& options) : options_(options) {}
     result<void> open(std::string& why);
+    result<void> load_authorities(std::string& why);
 
     std::unique_ptr<tls_session> connect(int fd, const std::string& server_name) override;
 
@@ -97,19 +99,16 @@ result<void> client_context::open(std::string& why)
         config_.get(), any ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_REQUIRED
     );
     if (!any) {
-        DW_CHECK(
-            options_.ca_file.empty()
-                ? tls_load_system_authorities(*authorities_.get(), why)
-                : tls_load_certificates(*authorities_.get(), options_.ca_file, why)
-        );
+        DW_CHECK(load_authorities(why));
     }
     // Without verification an empty list: mbedTLS 3.6.0 refuses to go without one.
     mbedtls_ssl_conf_ca_chain(config_.get(), authorities_.get(), nullptr);
     if (!options_.certificate_file.empty()) {
-        DW_CHECK(tls_load_certificates(*certificate_.get(), options_.certificate_file, why));
-        DW_CHECK(tls_load_key(
-            *key_.get(), options_.key_file, options_.key_password, *certificate_.get(), why
-        ));
+        const auto flag = options_.side.empty() ? "" : "--" + options_.side + "-tls-key-password";
+        const tls_identity_files files{
+            options_.certificate_file, options_.key_file, options_.key_password, flag};
+        std::string alias;
+        DW_CHECK(tls_load_identity(*certificate_.get(), *key_.get(), files, alias, why));
         mbedtls_ssl_conf_own_cert(config_.get(), certificate_.get(), key_.get());
     }
 #if MBEDTLS_VERSION_NUMBER >= 0x03060100 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
@@ -117,6 +116,21 @@ result<void> client_context::open(std::string& why)
         config_.get(), MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
     );
 #endif
+    return {};
+}
+
+// A list of the operator's own counts alone. A key store adds to the system's, which may be
+// missing then.
+result<void> client_context::load_authorities(std::string& why)
+{
+    auto& into = *authorities_.get();
+    if (!options_.ca_file.empty()) return tls_load_certificates(into, options_.ca_file, why);
+    if (options_.keystore_file.empty()) return tls_load_system_authorities(into, why);
+    DW_CHECK(
+        tls_load_keystore_authorities(into, options_.keystore_file, options_.keystore_password, why)
+    );
+    std::string missing;
+    (void)tls_load_system_authorities(into, missing);
     return {};
 }
 
@@ -229,7 +243,8 @@ std::string client_session::explain(int code) const
                              : "; if it does not speak TLS, pass --disable-" + side + "-tls true");
     if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
         return "the server refused it: it wants another protocol version, cipher, or a client "
-               "certificate";
+               "certificate" +
+               (side.empty() ? "" : "; give one with " + flag("cert FILE"));
     return tls_error_text(code);
 }
 
@@ -240,6 +255,11 @@ tls_client_options tls_options_of(const endpoint& to, std::string_view side)
     tls_client_options options;
     options.verify = to.verify;
     options.ca_file = to.tls_ca_file;
+    options.keystore_file = to.tls_keystore_file;
+    options.keystore_password = to.tls_keystore_password;
+    options.certificate_file = to.tls_certificate_file;
+    options.key_file = to.tls_key_file;
+    options.key_password = to.tls_key_password;
     options.side = side;
     return options;
 }

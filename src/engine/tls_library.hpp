@@ -49,19 +49,6 @@ result<void> tls_library_start(std::string& why);
 // TLS 1.2 at least, our randomness, defaults otherwise. `endpoint` is MBEDTLS_SSL_IS_*.
 result<void> tls_configure(mbedtls_ssl_config& config, int endpoint, std::string& why);
 
-// PEM files. On failure `why` names the file and the reason.
-result<void>
-tls_load_certificates(mbedtls_x509_crt& into, const std::string& file, std::string& why);
-result<void> tls_load_system_authorities(mbedtls_x509_crt& into, std::string& why);
-// Also checks that the key belongs to the first of `certificates`.
-result<void> tls_load_key(
-    mbedtls_pk_context& into,
-    const std::string& file,
-    const std::string& password,
-    const mbedtls_x509_crt& certificates,
-    std::string& why
-);
-
 // Held while a handshake computes. mbedTLS shares keys, the session cache and the ticket keys
 // between sessions, and locks them only where it was built to.
 class tls_handshake_lock {

@@ -4,7 +4,10 @@
 #include <mbedtls/ssl_ticket.h>
 
 #include <atomic>
+#include <ctime>
 
+#include "tls_files.hpp"
+#include "tls_names.hpp"
 #include "tls_session.hpp"
 
 namespace dualwrite::engine {
@@ -26,6 +29,7 @@ public:
     result<void> open(const tls_server_options& options, std::string& why);
 
     std::unique_ptr<tls_session> accept(int fd) override;
+    tls_certificate_facts certificate() const override;
     std::uint64_t handshakes() const noexcept override { return handshakes_.load(); }
     std::uint64_t resumptions() const noexcept override { return resumptions_.load(); }
 
@@ -44,6 +48,7 @@ private:
     tls_certificates certificate_;
     tls_certificates client_authorities_;
     tls_key key_;
+    tls_certificate_facts facts_;
     ticket_keys tickets_;
     session_cache cache_;
     std::mutex handshake_mutex_;
@@ -120,10 +125,11 @@ result<void> server_context::open(const tls_server_options& options, std::string
 {
     DW_CHECK(tls_library_start(why));
     DW_CHECK(tls_configure(*config_.get(), MBEDTLS_SSL_IS_SERVER, why));
-    DW_CHECK(tls_load_certificates(*certificate_.get(), options.certificate_file, why));
-    DW_CHECK(
-        tls_load_key(*key_.get(), options.key_file, options.key_password, *certificate_.get(), why)
-    );
+    const tls_identity_files files{
+        options.certificate_file, options.key_file, options.key_password, options.password_flag};
+    DW_CHECK(tls_load_identity(*certificate_.get(), *key_.get(), files, facts_.alias, why));
+    facts_.names = names_text(*certificate_.get());
+    facts_.valid_until = tls_time_text(certificate_->valid_to);
     auto code = mbedtls_ssl_conf_own_cert(config_.get(), certificate_.get(), key_.get());
     if (code == 0)
         code = mbedtls_ssl_ticket_setup(
@@ -143,6 +149,20 @@ result<void> server_context::open(const tls_server_options& options, std::string
         mbedtls_ssl_conf_authmode(config_.get(), MBEDTLS_SSL_VERIFY_REQUIRED);
     }
     return {};
+}
+
+tls_certificate_facts server_context::certificate() const
+{
+    const auto& until = certificate_.get()->valid_to;
+    std::tm time{};
+    time.tm_year = until.year - 1900;
+    time.tm_mon = until.mon - 1;
+    time.tm_mday = until.day;
+    time.tm_hour = until.hour;
+    time.tm_min = until.min;
+    auto facts = facts_;
+    facts.days_left = (::timegm(&time) - std::time(nullptr)) / (24 * 60 * 60);
+    return facts;
 }
 
 std::unique_ptr<tls_session> server_context::accept(int fd)

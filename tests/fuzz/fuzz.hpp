@@ -49,5 +49,6 @@ struct seed {
 // What the mutations of a target begin with; see seeds.cpp.
 std::vector<seed> seeds_of(std::string_view target);
 std::vector<std::string_view> targets_with_seeds();
+std::vector<seed> keystore_seeds();
 
 }  // namespace dualwrite::fuzz

@@ -239,6 +239,7 @@ std::vector<std::string_view> targets_with_seeds()
         "compression",
         "envelope_decoder",
         "handshake",
+        "keystore",
         "request",
         "response",
         "rows",
@@ -252,6 +253,7 @@ std::vector<seed> seeds_of(std::string_view target)
     if (target == "compression") return compression_seeds();
     if (target == "envelope_decoder") return decoder_seeds();
     if (target == "handshake") return handshake_seeds();
+    if (target == "keystore") return keystore_seeds();
     if (target == "request") return request_seeds();
     if (target == "response") return response_seeds();
     if (target == "rows") {

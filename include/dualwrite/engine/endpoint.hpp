@@ -15,10 +15,17 @@ struct endpoint {
     tls_verify verify{tls_verify::full};
     std::string tls_ca_file;      // PEM; empty: the system's authorities
     std::string tls_server_name;  // expected name in the certificate; empty: `host`
-    std::string username;         // empty: none known
+    // A key store whose certificates are trusted beside the system's, unless tls_ca_file is set.
+    std::string tls_keystore_file;
+    std::string tls_keystore_password;
+    // What we show to a node that asks for a certificate: PEM, or a key store without a key file.
+    std::string tls_certificate_file;
+    std::string tls_key_file;
+    std::string tls_key_password;
+    std::string username;  // empty: none known
     std::string password;
 
     std::string text() const { return host + ":" + std::to_string(port); }
 };
 
-}
+}  // namespace dualwrite::engine

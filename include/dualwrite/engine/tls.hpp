@@ -13,10 +13,12 @@ namespace dualwrite::engine {
 
 struct tls_client_options {
     tls_verify verify{tls_verify::full};
-    std::string ca_file;           // PEM; empty: the system's authorities
-    std::string certificate_file;  // PEM chain, shown to a server that asks; empty: none
-    std::string key_file;          // PEM, of certificate_file
-    std::string key_password;      // empty: the key is not encrypted
+    std::string ca_file;        // PEM; empty: the system's authorities and those of keystore_file
+    std::string keystore_file;  // PKCS#12 or JKS; empty: none
+    std::string keystore_password;
+    std::string certificate_file;  // shown to a server that asks: PEM chain or key store; or empty
+    std::string key_file;          // PEM, of certificate_file; empty: in certificate_file
+    std::string key_password;      // of the key or key store; empty: none
     std::string side;              // "source" or "target": error texts then name its flags
 };
 
@@ -42,10 +44,19 @@ public:
 };
 
 struct tls_server_options {
-    std::string certificate_file;  // PEM: the certificate, then its intermediates
-    std::string key_file;          // PEM
-    std::string key_password;      // empty: the key is not encrypted
+    std::string certificate_file;  // PEM: the certificate, then its intermediates; or a key store
+    std::string key_file;          // PEM; empty: in certificate_file
+    std::string key_password;      // of the key or key store; empty: none
+    std::string password_flag;     // what an error text names where the password is wrong
     std::string client_ca_file;    // PEM; not empty: clients must show a certificate of it
+};
+
+// What a listener shows to its clients.
+struct tls_certificate_facts {
+    std::string names;
+    std::string alias;  // in a key store with several keys
+    std::string valid_until;
+    std::int64_t days_left{0};
 };
 
 // TLS 1.2 or newer towards clients. Reconnecting clients resume, by ticket or by session id.
@@ -59,6 +70,7 @@ public:
     create(const tls_server_options& options, std::string& why);
 
     virtual std::unique_ptr<tls_session> accept(int fd) = 0;
+    virtual tls_certificate_facts certificate() const = 0;
 
     // Handshakes that ended well, and those of them that resumed a session.
     virtual std::uint64_t handshakes() const noexcept = 0;
