@@ -75,6 +75,15 @@ int dw_proxy_stop(dw_proxy* proxy, uint32_t drain_limit_ms, dw_error* err)
     });
 }
 
+int dw_proxy_reload(dw_proxy* proxy, dw_error* err)
+{
+    return guard_call(proxy, "proxy", err, [&] {
+        std::string why;
+        const auto done = proxy->engine->reload(why);
+        return done ? DW_OK : report(err, done.error(), why);
+    });
+}
+
 int dw_proxy_wait(dw_proxy* proxy, int64_t timeout_ms, dw_error* err)
 {
     return guard_call(proxy, "proxy", err, [&] {

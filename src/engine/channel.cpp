@@ -23,6 +23,7 @@ void channel::start(transport socket, bool connecting)
     DW_ASSERT(state_ == state::closed);
     socket_ = std::move(socket);
     closing_ = paused_ = false;
+    why_.clear();
     state_ = connecting ? state::connecting : state::securing;
     interest_ = connecting ? EPOLLOUT : EPOLLIN;
     loop_.add(socket_.fd(), *this, interest_);
@@ -46,6 +47,7 @@ void channel::close() noexcept
 void channel::fail_with(std::error_code error)
 {
     if (state_ == state::closed) return;
+    if (error) why_ = socket_.why();
     close();
     on_close(error);
 }

@@ -10,12 +10,23 @@ namespace {
 
 // What one side may be behind before the other is read no further.
 constexpr std::size_t backlog_max = 1024 * 1024;
+// Of a client that is not logged in: anyone can send it.
+constexpr std::size_t stranger_request_size_max = 128 * 1024;
+// Without a further byte of a request that has begun.
+constexpr std::int64_t stall_limit_ms = 60'000;
 
 }  // namespace
 
-client_session::client_session(worker& on, std::uint64_t id) noexcept
-    : worker_(on), id_(id), client_(on.on(), *this), source_(on.on(), *this),
-      to_source_(source_, requests_, on.shared().options.request_size_max),
+client_session::client_session(
+    worker& on, std::uint64_t id, const client_limits::address& from
+) noexcept
+    : worker_(on), id_(id), from_(from), accepted_ms_(on.on().steady_ms()), heard_ms_(accepted_ms_),
+      client_(on.on(), *this), source_(on.on(), *this),
+      to_source_(
+          source_,
+          requests_,
+          std::min<std::size_t>(on.shared().options.request_size_max, stranger_request_size_max)
+      ),
       to_client_(client_, responses_, 0x7fffffff)
 {
 }
@@ -23,12 +34,13 @@ client_session::client_session(worker& on, std::uint64_t id) noexcept
 client_session::~client_session()
 {
     if (orphan_timer_ != 0) worker_.on().cancel_timer(orphan_timer_);
+    worker_.shared().clients.leave(from_);
 }
 
 void client_session::start(unique_fd client)
 {
     std::unique_ptr<tls_session> tls;
-    if (worker_.shared().listen_tls) tls = worker_.shared().listen_tls->accept(client.get());
+    if (const auto listener = worker_.shared().tls.listener()) tls = listener->accept(client.get());
     learn_own_address(client.get());
     client_.start(transport(std::move(client), std::move(tls)), false);
     client_.pause_reading(true);
@@ -49,8 +61,8 @@ void client_session::connect_source()
         }
         std::unique_ptr<tls_session> tls;
         const auto& where = shared.options.source;
-        if (shared.source_tls)
-            tls = shared.source_tls->connect(
+        if (const auto source = shared.tls.source())
+            tls = source->connect(
                 fd->get(), where.tls_server_name.empty() ? where.host : where.tls_server_name
             );
         return source_.start(transport(std::move(*fd), std::move(tls)), true);
@@ -76,6 +88,7 @@ void client_session::resume_client()
 
 std::size_t client_session::client_side::on_bytes(bytes_view bytes, std::size_t& wanted)
 {
+    its.heard_ms_ = on().steady_ms();
     const auto taken = its.to_source_.feed(bytes, wanted);
     if (its.source_.backlog() > backlog_max) pause_reading(true);
     return taken;
@@ -83,6 +96,7 @@ std::size_t client_session::client_side::on_bytes(bytes_view bytes, std::size_t&
 
 std::size_t client_session::source_side::on_bytes(bytes_view bytes, std::size_t& wanted)
 {
+    its.heard_ms_ = on().steady_ms();
     const auto taken = its.to_client_.feed(bytes, wanted);
     if (its.client_.backlog() > backlog_max) pause_reading(true);
     its.finish_if_idle();
@@ -96,7 +110,9 @@ void client_session::source_closed(std::error_code error)
         if (address_tries_ < worker_.shared().source_addresses().size()) return connect_source();
         source_error_ = "dualwrite: the source " + worker_.shared().options.source.text() +
                         " cannot be reached (" +
-                        (error ? error.message() : "it closed the connection") +
+                        (!source_.why().empty() ? source_.why()
+                         : error                ? error.message()
+                                                : "it closed the connection") +
                         "); trying again with each connection";
         worker_.shared().source_is_away();
         worker_.shared().log_limited(log_level::warning, source_error_);
@@ -123,8 +139,10 @@ void client_session::give_up_pending()
     writes_in_flight_ = in_flight_ = 0;
 }
 
-void client_session::client_closed(std::error_code)
+void client_session::client_closed(std::error_code error)
 {
+    if (version_ == 0 && error == make_error_code(errc::handshake_failed))
+        worker_.shared().log_limited(log_level::warning, "a client: " + client_.why());
     to_source_.stop();
     if (writes_in_flight_ == 0 || !source_.is_open()) {
         source_.close();
@@ -140,6 +158,34 @@ void client_session::client_closed(std::error_code)
         give_up_pending();
         finish();
     });
+}
+
+const char* client_session::overdue() const noexcept
+{
+    if (client_.where() == channel::state::closed) return nullptr;
+    const auto& options = worker_.shared().options;
+    const auto now = worker_.on().steady_ms();
+    const auto silent = now - heard_ms_;
+    if (!logged_in_ && options.login_limit_ms != 0 && now - accepted_ms_ > options.login_limit_ms)
+        return "it did not log in in time (--login-limit)";
+    if (client_.has_partial() && !client_.reading_paused() && silent > stall_limit_ms)
+        return "it stopped in the middle of a request";
+    const bool waits = in_flight_ != 0 || answers_held_ != 0;
+    if (options.idle_limit_ms != 0 && !waits && silent > options.idle_limit_ms)
+        return "it was silent for too long (--tcp-idle-time-out)";
+    return nullptr;
+}
+
+void client_session::expire()
+{
+    client_.close();
+    client_closed({});
+}
+
+void client_session::logged_in()
+{
+    logged_in_ = true;
+    to_source_.set_body_size_max(worker_.shared().options.request_size_max);
 }
 
 void client_session::begin_drain()

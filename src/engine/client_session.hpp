@@ -22,13 +22,16 @@ namespace dualwrite::engine {
 // Threads: the worker's.
 class client_session {
 public:
-    client_session(worker& on, std::uint64_t id) noexcept;
+    client_session(worker& on, std::uint64_t id, const client_limits::address& from) noexcept;
     ~client_session();
 
     std::uint64_t id() const noexcept { return id_; }
     void start(unique_fd client);
     // No new requests; closes when those in flight are answered.
     void begin_drain();
+    // Why it should be sent away; null: it need not.
+    const char* overdue() const noexcept;
+    void expire();
     // The loop ends: what the operator has to know is kept, the rest is in the spool.
     void abandon();
     // One of its answers is held; and then it may go.
@@ -105,6 +108,7 @@ private:
     void client_closed(std::error_code error);
     void resume_client();
     void give_up_pending();
+    void logged_in();
     void finish_if_idle();
     void finish();
 
@@ -235,6 +239,10 @@ private:
 
     worker& worker_;
     std::uint64_t id_;
+    client_limits::address from_;
+    std::int64_t accepted_ms_;
+    std::int64_t heard_ms_;  // of the client, or of the source for it
+    bool logged_in_{false};
     client_side client_;
     source_side source_;
     request_handler requests_{*this};

@@ -70,11 +70,13 @@ bytes_view client_session::take_response(const envelope_header& h, bytes_view en
         break;
     case pending::kind::startup:
         if (h.op == opcode::ready || h.op == opcode::authenticate) started(h);
+        if (h.op == opcode::ready) logged_in();
         break;
     case pending::kind::auth:
         if (h.op == opcode::auth_success && !login_seen_.username.empty())
             worker_.shared().learn_login(login_seen_);
         if (h.op != opcode::auth_challenge) login_seen_ = {};
+        if (h.op == opcode::auth_success) logged_in();
         break;
     }
     return envelope;

@@ -23,7 +23,7 @@ void cluster_link::connect(
     version_ = handshake_->version();
     decoder_ = protocol::envelope_decoder();
     encoder_ = protocol::envelope_encoder();
-    segments_ = lz4_ = ready_ = opened_ = false;
+    segments_ = lz4_ = ready_ = opened_ = login_refused_ = false;
     start(std::move(socket), true);
 }
 
@@ -61,6 +61,7 @@ bool cluster_link::act(const handshake_action& action)
         down("protocol version " + std::to_string(version_) + " is not offered", action.version);
         return false;
     case handshake_action::kind::failed:
+        login_refused_ = action.error == make_error_code(errc::authentication_failed);
         down(action.error.message() + (action.text.empty() ? "" : ": ") + action.text);
         return false;
     }
@@ -85,6 +86,7 @@ void cluster_link::on_close(std::error_code error)
 {
     // Some servers close where they do not know the version.
     if (handshake_ && opened_ && !ready_) act(handshake_->on_unreadable(error));
+    if (!why().empty()) return down(why());
     down(error ? error.message() : "the server closed the connection");
 }
 

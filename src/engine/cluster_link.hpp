@@ -68,6 +68,8 @@ public:
     // `socket` has a connect under way.
     void connect(transport socket, protocol::handshake_options options, std::uint8_t version);
     bool is_ready() const noexcept { return ready_; }
+    // The last connect failed because the node did not let this user in, or wanted one.
+    bool login_refused() const noexcept { return login_refused_; }
     std::size_t in_flight() const noexcept { return streams_.in_use(); }
     std::uint8_t version() const noexcept { return version_; }
     // Room for one more request.
@@ -129,6 +131,7 @@ private:
     std::optional<protocol::client_handshake> handshake_;
     bool opened_{false};
     bool ready_{false};
+    bool login_refused_{false};
     std::uint8_t version_{4};
     protocol::envelope_decoder decoder_;
     protocol::envelope_encoder encoder_;  // of the handshake

@@ -96,6 +96,38 @@ result<void> read_views(const config& from, proxy_options& options, std::string&
     return {};
 }
 
+// A PEM pair or a key store. What the store trusts, the proxy trusts at both sides.
+result<void> read_listener_tls(const config& from, proxy_options& options, std::string& why)
+{
+    DW_CHECK(check_pair(from, "proxy-pem-keyfile", "proxy-pem-certfile", why));
+    for (const auto* key :
+         {"proxy-pem-keyfile", "proxy-pem-certfile", "proxy-jks-file", "proxy-tls-client-ca"})
+        DW_CHECK(check_readable(from, key, why));
+    const auto store = from.text("proxy-jks-file");
+    const auto pem = from.text("proxy-pem-certfile");
+    if (!store.empty() && !pem.empty()) {
+        why = "--proxy-jks-file and --proxy-pem-certfile say the same in two ways; give one";
+        return fail(errc::invalid_argument);
+    }
+    options.listen_tls_client_ca_file = from.text("proxy-tls-client-ca");
+    if (store.empty() && pem.empty()) {
+        if (options.listen_tls_client_ca_file.empty()) return {};
+        why = "--proxy-tls-client-ca needs TLS for clients: give --proxy-jks-file, or "
+              "--proxy-pem-keyfile and --proxy-pem-certfile";
+        return fail(errc::invalid_argument);
+    }
+    options.listen_tls_cert_file = store.empty() ? pem : store;
+    options.listen_tls_key_file = from.text("proxy-pem-keyfile");
+    const std::string password = store.empty() ? "proxy-pem-password" : "proxy-jks-password";
+    options.listen_tls_password = from.text(password);
+    options.listen_tls_password_flag = "--" + password;
+    for (auto* to : {&options.source, &options.target}) {
+        to->tls_keystore_file = store;
+        to->tls_keystore_password = options.listen_tls_password;
+    }
+    return {};
+}
+
 tls_verify verify_of(const std::string& word)
 {
     if (word == "none") return tls_verify::none;
@@ -132,7 +164,16 @@ result<endpoint> make_endpoint(const config& from, const std::string& side, std:
     to.tls_server_name = from.text(side + "-tls-name");
     to.username = from.text(side + "-username");
     to.password = from.text(side + "-password");
-    if (to.tls) DW_CHECK(check_readable(from, side + "-tls-ca", why));
+    to.tls_certificate_file = from.text(side + "-tls-cert");
+    to.tls_key_file = from.text(side + "-tls-key");
+    to.tls_key_password = from.text(side + "-tls-key-password");
+    if (!to.tls_key_file.empty() && to.tls_certificate_file.empty()) {
+        why = "--" + side + "-tls-key needs --" + side + "-tls-cert, the certificate of that key";
+        return fail(errc::invalid_argument);
+    }
+    if (!to.tls) return to;
+    for (const auto* key : {"-tls-ca", "-tls-cert", "-tls-key"})
+        DW_CHECK(check_readable(from, side + key, why));
     return to;
 }
 
@@ -221,14 +262,14 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
 
     options.listen_host = from.text("proxy-host");
     options.listen_port = static_cast<std::uint16_t>(from.number("proxy-port"));
-    DW_CHECK(check_pair(from, "proxy-pem-keyfile", "proxy-pem-certfile", why));
-    DW_CHECK(check_readable(from, "proxy-pem-keyfile", why));
-    DW_CHECK(check_readable(from, "proxy-pem-certfile", why));
-    options.listen_tls_key_file = from.text("proxy-pem-keyfile");
-    options.listen_tls_cert_file = from.text("proxy-pem-certfile");
+    DW_CHECK(read_listener_tls(from, options, why));
     options.metrics = from.boolean("metrics");
     options.metrics_host = from.text("metrics-host");
     options.metrics_port = static_cast<std::uint16_t>(from.number("metrics-port"));
+    options.clients_max = from.number("clients-max");
+    options.clients_per_address_max = from.number("clients-per-address-max");
+    options.login_limit_ms = static_cast<std::int64_t>(from.number("login-limit"));
+    options.idle_limit_ms = static_cast<std::int64_t>(from.number("tcp-idle-time-out")) * 1000;
     options.threads = static_cast<std::uint32_t>(from.number("threads"));
 
     DW_CHECK(read_views(from, options, why));

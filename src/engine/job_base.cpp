@@ -1,5 +1,6 @@
 #include "job_base.hpp"
 
+#include <dualwrite/engine/tls.hpp>
 #include <dualwrite/policy/retry.hpp>
 
 #include <asio/co_spawn.hpp>
@@ -53,6 +54,9 @@ job_base::job_base(const job_options& options, std::string name, log_sink log)
     };
     source_ = make(options_.source, "source");
     target_ = make(options_.target, "target");
+    for (const auto& warning :
+         {tls_warning(options_.source, "source"), tls_warning(options_.target, "target")})
+        if (!warning.empty()) log_(log_level::warning, warning);
 }
 
 job_base::~job_base()

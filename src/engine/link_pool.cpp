@@ -42,7 +42,10 @@ void link_pool::tick()
             its.link->check_timeouts(now, shared_.options.patience.answer_ms);
         else if (its.link->where() != channel::state::closed && now > its.next_try_ms)
             its.link->give_up("no connection in time");
-        if (wanted_ && its.link->where() == channel::state::closed && now >= its.next_try_ms)
+        const bool new_login =
+            its.link->login_refused() && its.logins_seen != shared_.logins_version();
+        if (wanted_ && its.link->where() == channel::state::closed &&
+            (now >= its.next_try_ms || new_login))
             connect(its);
     }
 }
@@ -50,7 +53,8 @@ void link_pool::tick()
 void link_pool::connect(slot& which)
 {
     const auto addresses = source_ ? shared_.source_addresses() : shared_.target_addresses();
-    const auto who = source_ ? shared_.source_login() : shared_.target_login();
+    which.logins_seen = shared_.logins_version();
+    const auto& who = which.user = source_ ? shared_.source_login() : shared_.target_login();
     if (addresses.empty()) {
         which.next_try_ms = loop_.steady_ms() + reconnects.max.count();
         return;
@@ -61,7 +65,7 @@ void link_pool::connect(slot& which)
         on_link_down(*which.link, fd.error().message(), 0);
         return;
     }
-    const auto& tls = source_ ? shared_.source_tls : shared_.target_tls;
+    const auto tls = source_ ? shared_.tls.source() : shared_.tls.target();
     std::unique_ptr<tls_session> session;
     if (tls) {
         const auto& name = where().tls_server_name;
@@ -83,6 +87,7 @@ void link_pool::on_link_ready(cluster_link& link)
 {
     auto& its = slot_of(link);
     its.attempts = 0;
+    if (!source_) shared_.target_wants_login.store(false);
     auto& reachable = source_ ? shared_.source_reachable : shared_.target_reachable;
     if (!reachable.exchange(true))
         shared_.log(
@@ -113,8 +118,24 @@ void link_pool::on_link_down(cluster_link& link, const std::string& why, std::ui
         shared_.target_reachable.store(false);
     shared_.log_limited(
         log_level::warning,
-        std::string(side()) + " " + where().text() + ": " + why + "; connecting again"
+        std::string(side()) + " " + where().text() + ": " +
+            (link.login_refused() ? refused_login(its, why) : why) + "; connecting again"
     );
+}
+
+// What the operator is told of it, and what comes next.
+std::string link_pool::refused_login(slot& which, const std::string& why)
+{
+    const auto flag = "--" + std::string(side()) + "-username";
+    if (which.user.known()) {
+        shared_.login_refused(source_, which.user);
+        return why + " (user '" + which.user.username + "'; another one can be given with " + flag +
+               ")";
+    }
+    if (!source_) shared_.target_wants_login.store(true);
+    return "it wants credentials and none are known yet: writes wait until the first client logs "
+           "in, or give " +
+           flag + " and its password";
 }
 
 cluster_link* link_pool::pick() noexcept

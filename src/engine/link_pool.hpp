@@ -40,11 +40,14 @@ private:
         std::int64_t next_try_ms{0};
         std::uint8_t version{5};  // to begin with
         std::size_t address{0};
+        login user;                    // of the last connect
+        std::uint64_t logins_seen{0};  // proxy_shared::logins_version() at that time
     };
 
     void on_link_ready(cluster_link& link) override;
     void on_link_down(cluster_link& link, const std::string& why, std::uint8_t version) override;
     void connect(slot& which);
+    std::string refused_login(slot& which, const std::string& why);
     slot& slot_of(cluster_link& link) noexcept;
     const endpoint& where() const noexcept;
     const char* side() const noexcept { return source_ ? "source" : "target"; }

@@ -1,6 +1,5 @@
 #include <dualwrite/engine/proxy.hpp>
 #include <dualwrite/engine/status_http.hpp>
-#include <dualwrite/engine/tls.hpp>
 
 #include <cerrno>
 #include <condition_variable>
@@ -70,6 +69,7 @@ public:
 
     std::uint16_t port() const override { return port_; }
     std::uint16_t metrics_port() const override { return http_ ? http_->port() : std::uint16_t{0}; }
+    result<void> reload(std::string& why) override;
     void stop(std::uint32_t drain_limit_ms) override;
     bool wait(std::int64_t timeout_ms) override;
     std::string failure() const override { return shared_.failure(); }
@@ -81,7 +81,6 @@ public:
     }
 
 private:
-    result<void> prepare_tls(std::string& why);
     result<void> open_spool(std::string& why);
     result<void> open_listeners(std::vector<unique_fd>& listeners, std::string& why);
     result<void> start_workers(std::vector<unique_fd> listeners, std::string& why);
@@ -102,28 +101,10 @@ private:
     std::chrono::steady_clock::time_point deadline_{};
 };
 
-result<void> running_proxy::prepare_tls(std::string& why)
+result<void> running_proxy::reload(std::string& why)
 {
-    const auto& options = shared_.options;
-    if (options.source.tls) {
-        DW_TRY(made, tls_client_context::create(tls_options_of(options.source, "source"), why));
-        shared_.source_tls = std::move(made);
-    }
-    if (options.target.tls) {
-        DW_TRY(made, tls_client_context::create(tls_options_of(options.target, "target"), why));
-        shared_.target_tls = std::move(made);
-    }
-    if (options.listen_tls_cert_file.empty() != options.listen_tls_key_file.empty()) {
-        why = "Both proxy-pem-keyfile and proxy-pem-certfile need to be set for TLS";
-        return fail(errc::invalid_argument);
-    }
-    if (!options.listen_tls_cert_file.empty()) {
-        tls_server_options server;
-        server.certificate_file = options.listen_tls_cert_file;
-        server.key_file = options.listen_tls_key_file;
-        DW_TRY(made, tls_server_context::create(server, why));
-        shared_.listen_tls = std::move(made);
-    }
+    DW_CHECK(shared_.tls.load(shared_.options, shared_.sink, why));
+    shared_.refresh->set_tls(shared_.tls.source(), shared_.tls.target());
     return {};
 }
 
@@ -207,11 +188,13 @@ result<void> running_proxy::begin(std::string& why)
         why = "--threads must be from 1 to 256";
         return fail(errc::invalid_argument);
     }
+    if (shared_.options.clients_max == 0)
+        shared_.options.clients_max = client_limits::allowed_by_open_files();
     if (!shared_.options.filter_tables.empty()) {
         DW_TRY(filter, make_text_filter(shared_.options.filter_tables, why));
         shared_.filter = std::move(filter);
     }
-    DW_CHECK(prepare_tls(why));
+    DW_CHECK(shared_.tls.load(shared_.options, shared_.sink, why));
     DW_CHECK(open_spool(why));
     // A name that is not known yet may be later; it is looked up again and again.
     if (std::string problem; !resolve_both(shared_, problem))
@@ -223,6 +206,7 @@ result<void> running_proxy::begin(std::string& why)
     auto target = shared_.options.target;
     DW_TRY(refresh, refresher::start(source, target, shared_.sink));
     shared_.refresh = std::move(refresh);
+    shared_.refresh->set_tls(shared_.tls.source(), shared_.tls.target());
     DW_CHECK(start_workers(std::move(listeners), why));
     if (shared_.options.metrics) {
         status_http::handlers handlers;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <ctime>
 
 namespace dualwrite::engine {
@@ -11,6 +12,7 @@ namespace {
 constexpr std::int64_t log_interval_ms = 10'000;
 // Of texts whose repetitions are counted; a flood of different ones must not grow for ever.
 constexpr std::size_t limited_texts_max = 1000;
+constexpr std::size_t logins_max = 64;
 
 std::int64_t steady_now_ms() noexcept
 {
@@ -109,33 +111,73 @@ std::size_t proxy_shared::prepared_count() const
     return prepared_.size();
 }
 
+// With the mutex held.
+login proxy_shared::configured_or_learned(const endpoint& to, std::size_t chosen) const
+{
+    if (!to.username.empty()) return {to.username, to.password};
+    return learned_.empty() ? login{} : learned_[chosen % learned_.size()];
+}
+
 login proxy_shared::source_login() const
 {
-    if (!options.source.username.empty()) return {options.source.username, options.source.password};
     const std::lock_guard lock(mutex_);
-    return learned_;
+    return configured_or_learned(options.source, chosen_for_source_);
 }
 
 login proxy_shared::target_login() const
 {
-    if (!options.target.username.empty()) return {options.target.username, options.target.password};
     const std::lock_guard lock(mutex_);
-    return learned_;
+    return configured_or_learned(options.target, chosen_for_target_);
 }
 
 void proxy_shared::learn_login(const login& seen)
 {
+    bool first_of_several = false;
     {
         const std::lock_guard lock(mutex_);
-        if (learned_.username == seen.username && learned_.password == seen.password) return;
-        learned_ = seen;
+        const auto known = std::find_if(learned_.begin(), learned_.end(), [&](const login& its) {
+            return its.username == seen.username;
+        });
+        if (known == learned_.end()) {
+            if (learned_.size() >= logins_max) return;
+            learned_.push_back(seen);
+            first_of_several = learned_.size() == 2;
+        } else {
+            if (known->password == seen.password) return;
+            known->password = seen.password;
+        }
     }
+    if (first_of_several && options.target.username.empty())
+        log(log_level::warning,
+            "clients log in as several users; all writes reach the target as '" +
+                target_login().username +
+                "'. If that user may not write every table there, give --target-username");
+    tell_logins();
+}
+
+void proxy_shared::login_refused(bool source, const login& which)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        const auto& to = source ? options.source : options.target;
+        if (!to.username.empty() || learned_.size() < 2) return;
+        auto& chosen = source ? chosen_for_source_ : chosen_for_target_;
+        // Several connections are refused at a time; the first moves on for all.
+        if (learned_[chosen % learned_.size()].username != which.username) return;
+        chosen = (chosen + 1) % learned_.size();
+    }
+    tell_logins();
+}
+
+void proxy_shared::tell_logins()
+{
     const auto source = source_login();
     const auto target = target_login();
     if (refresh)
         refresh->set_credentials(
             source.username, source.password, target.username, target.password
         );
+    logins_version_.fetch_add(1);
 }
 
 std::vector<socket_address> proxy_shared::source_addresses() const

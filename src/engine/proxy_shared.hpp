@@ -22,12 +22,11 @@
 #include <utility>
 #include <vector>
 
+#include "client_limits.hpp"
 #include "dead_letter.hpp"
+#include "proxy_tls.hpp"
 
 namespace dualwrite::engine {
-
-class tls_client_context;
-class tls_server_context;
 
 // A number that one thread changes and any thread reads.
 class counter {
@@ -47,6 +46,8 @@ private:
 struct proxy_counters {
     counter clients;
     counter clients_total;
+    counter clients_refused;  // by the limits
+    counter clients_expired;  // by the deadlines
     counter requests;
     counter writes;
     counter writes_applied;
@@ -87,9 +88,8 @@ public:
     policy::writetime_clock clock;
     std::unique_ptr<spool_directory> spool;
     std::unique_ptr<refresher> refresh;
-    std::shared_ptr<tls_client_context> source_tls;  // null: plain
-    std::shared_ptr<tls_client_context> target_tls;
-    std::shared_ptr<tls_server_context> listen_tls;
+    proxy_tls tls;
+    client_limits clients;
     std::function<bool(std::string_view)> filter;  // empty: none; each loop takes a copy
 
     // Bytes of writes to the spool have begun to fail, or the like: set once, ends the proxy.
@@ -126,10 +126,18 @@ public:
     std::optional<prepared_text> find_prepared(bytes_view id) const;
     std::size_t prepared_count() const;
 
-    // Credentials: the configured ones, else those of the last client that the source let in.
+    // Credentials: the configured ones, else those of the first client that the source let in, as
+    // long as the server takes them: our own connections do not change their user with every
+    // client.
     login source_login() const;
     login target_login() const;
     void learn_login(const login& seen);
+    // One side has refused it: the next known one is tried.
+    void login_refused(bool source, const login& which);
+    // Changes whenever there is something new to try.
+    std::uint64_t logins_version() const noexcept { return logins_version_.load(); }
+    // The target asks for credentials and none are known: writes wait.
+    std::atomic<bool> target_wants_login{false};
 
     std::vector<socket_address> source_addresses() const;
     std::vector<socket_address> target_addresses() const;
@@ -164,7 +172,12 @@ private:
     std::atomic<std::uint64_t> dead_letters_{0};
     std::unordered_map<std::string, prepared_text, replication::text_hash, std::equal_to<>>
         prepared_;
-    login learned_;
+    void tell_logins();
+    login configured_or_learned(const endpoint& to, std::size_t chosen) const;
+    std::vector<login> learned_;  // one for each user, in the order in which they came
+    std::size_t chosen_for_source_{0};
+    std::size_t chosen_for_target_{0};
+    std::atomic<std::uint64_t> logins_version_{0};
     std::vector<socket_address> source_addresses_;
     std::vector<socket_address> target_addresses_;
     std::shared_ptr<const replication::table_shapes> shapes_{

@@ -37,6 +37,14 @@ struct metric {
 constexpr auto metrics = std::to_array<metric>({
     {"clients", "Connections of clients", false, &proxy_totals::clients},
     {"clients_accepted", "Connections of clients so far", true, &proxy_totals::clients_total},
+    {"clients_refused",
+     "Connections of clients beyond the limits",
+     true,
+     &proxy_totals::clients_refused},
+    {"clients_expired",
+     "Connections of clients that were closed by a deadline",
+     true,
+     &proxy_totals::clients_expired},
     {"requests", "Requests of clients", true, &proxy_totals::requests},
     {"writes", "Writes that went into the spool", true, &proxy_totals::writes},
     {"writes_applied", "Writes that the source has", true, &proxy_totals::writes_applied},
@@ -89,6 +97,43 @@ void append_metric(
            std::to_string(static_cast<long long>(value)) + "\n";
 }
 
+// One sample for each leg.
+void append_legs(
+    std::string& out,
+    const std::string& name,
+    const char* help,
+    const proxy_tls::counts& legs,
+    std::uint64_t proxy_tls::leg::*which
+)
+{
+    out += "# HELP dualwrite_" + name + " " + help + "\n# TYPE dualwrite_" + name + " counter\n";
+    const std::pair<const char*, proxy_tls::leg> all[] = {
+        {"clients", legs.clients}, {"source", legs.source}, {"target", legs.target}};
+    for (const auto& [leg, its] : all)
+        out += "dualwrite_" + name + "{leg=\"" + leg + "\"} " + std::to_string(its.*which) + "\n";
+}
+
+void append_tls_metrics(std::string& out, const proxy_shared& shared)
+{
+    const auto legs = shared.tls.totals();
+    append_legs(out, "tls_handshakes_total", "TLS handshakes", legs, &proxy_tls::leg::handshakes);
+    append_legs(
+        out,
+        "tls_resumptions_total",
+        "TLS handshakes that resumed a session",
+        legs,
+        &proxy_tls::leg::resumptions
+    );
+    if (const auto listener = shared.tls.listener())
+        append_metric(
+            out,
+            "dualwrite_certificate_days_left",
+            "gauge",
+            "Days until the certificate that clients are shown expires",
+            static_cast<double>(listener->certificate().days_left)
+        );
+}
+
 }  // namespace
 
 proxy_totals sum(const workers& all)
@@ -99,6 +144,8 @@ proxy_totals sum(const workers& all)
         const auto& c = one->counters();
         out.clients += c.clients.get();
         out.clients_total += c.clients_total.get();
+        out.clients_refused += c.clients_refused.get();
+        out.clients_expired += c.clients_expired.get();
         out.requests += c.requests.get();
         out.writes += c.writes.get();
         out.writes_applied += c.writes_applied.get();
@@ -136,9 +183,24 @@ std::string status_json(const proxy_shared& shared, const workers& all)
     };
     out["source"] = side(shared.options.source, shared.source_reachable.load());
     out["target"] = side(shared.options.target, shared.target_reachable.load());
+    out["target"]["user"] = shared.target_login().username;
+    out["target"]["waits_for_credentials"] = shared.target_wants_login.load();
     for (const auto& m : metrics) out[m.name] = totals.*(m.value);
     out["dead_letters"] = shared.dead_letters();
     out["prepared_statements"] = shared.prepared_count();
+    const auto legs = shared.tls.totals();
+    const auto leg = [](const proxy_tls::leg& its) {
+        return nlohmann::json{{"handshakes", its.handshakes}, {"resumed", its.resumptions}};
+    };
+    out["tls"] = {
+        {"clients", leg(legs.clients)}, {"source", leg(legs.source)}, {"target", leg(legs.target)}};
+    if (const auto listener = shared.tls.listener()) {
+        const auto facts = listener->certificate();
+        out["tls"]["certificate"] = {
+            {"names", facts.names},
+            {"valid_until", facts.valid_until},
+            {"days_left", facts.days_left}};
+    }
     out["spool"] = {
         {"size_bytes", shared.spool->size_bytes()},
         {"size_max_bytes", shared.options.spool_size_max},
@@ -168,6 +230,12 @@ std::string metrics_text(const proxy_shared& shared, const workers& all)
     gauge("spool_full", "1: writes are refused", shared.spool->full() ? 1 : 0);
     gauge("source_reachable", "1: the source answers", shared.source_reachable.load() ? 1 : 0);
     gauge("target_reachable", "1: the target answers", shared.target_reachable.load() ? 1 : 0);
+    gauge(
+        "target_waits_for_credentials",
+        "1: writes wait because no credentials for the target are known",
+        shared.target_wants_login.load() ? 1 : 0
+    );
+    append_tls_metrics(out, shared);
     append_metric(
         out,
         "dualwrite_dead_letters_total",

@@ -15,6 +15,8 @@ using workers = std::vector<std::unique_ptr<worker>>;
 struct proxy_totals {
     std::uint64_t clients{0};
     std::uint64_t clients_total{0};
+    std::uint64_t clients_refused{0};
+    std::uint64_t clients_expired{0};
     std::uint64_t requests{0};
     std::uint64_t writes{0};
     std::uint64_t writes_applied{0};

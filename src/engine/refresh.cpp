@@ -83,6 +83,9 @@ public:
         const std::string& target_username,
         const std::string& target_password
     ) override;
+    void set_tls(
+        std::shared_ptr<tls_client_context> source, std::shared_ptr<tls_client_context> target
+    ) override;
     void schema_changed(const std::string& keyspace, const std::string& table) override;
     refresh_counts counts() const override;
     void stop() override;
@@ -332,6 +335,16 @@ void running_refresher::set_credentials(
     asio::post(context_, [=, this] {
         source_.set_credentials(source_username, source_password);
         target_.set_credentials(target_username, target_password);
+    });
+}
+
+void running_refresher::set_tls(
+    std::shared_ptr<tls_client_context> source, std::shared_ptr<tls_client_context> target
+)
+{
+    asio::post(context_, [this, source, target] {
+        source_.set_tls(source);
+        target_.set_tls(target);
     });
 }
 

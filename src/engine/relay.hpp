@@ -46,6 +46,7 @@ public:
     }
     bool uses_segments() const noexcept { return segments_; }
     bool lz4() const noexcept { return lz4_; }
+    void set_body_size_max(std::size_t size) noexcept { body_size_max_ = size; }
     // Takes nothing more.
     void stop() noexcept { stopped_ = true; }
 

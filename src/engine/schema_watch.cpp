@@ -127,7 +127,7 @@ asio::awaitable<std::shared_ptr<cql_connection>> schema_watch::open()
 {
     cql_login login;
     login.to = shared_.options.source;
-    login.tls = shared_.source_tls;
+    login.tls = shared_.tls.source();
     const auto who = shared_.source_login();
     login.to.username = who.username;
     login.to.password = who.password;

@@ -1,6 +1,7 @@
 #include <dualwrite/engine/tls.hpp>
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <vector>
 
@@ -34,6 +35,14 @@ public:
 
     std::unique_ptr<tls_session> connect(int fd, const std::string& server_name) override;
 
+    std::uint64_t handshakes() const noexcept override { return handshakes_.load(); }
+    std::uint64_t resumptions() const noexcept override { return resumptions_.load(); }
+    void count_handshake(bool resumed) noexcept
+    {
+        handshakes_.fetch_add(1);
+        if (resumed) resumptions_.fetch_add(1);
+    }
+
     const tls_client_options& options() const noexcept { return options_; }
     const mbedtls_ssl_config& config() const noexcept { return *config_.get(); }
     std::mutex& handshake_mutex() noexcept { return handshake_mutex_; }
@@ -51,6 +60,8 @@ private:
     tls_certificates certificate_;
     tls_key key_;
     std::mutex handshake_mutex_;
+    std::atomic<std::uint64_t> handshakes_{0};
+    std::atomic<std::uint64_t> resumptions_{0};
 
     std::mutex sessions_mutex_;  // guards sessions_
     std::map<std::string, std::unique_ptr<tls_saved_session>> sessions_;
@@ -65,7 +76,7 @@ public:
     void verify(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags);
 
 private:
-    void on_session() override { context_->keep_session(ssl(), key_); }
+    void on_session() override;
     void on_handshake_failed() override { context_->forget_session(key_); }
     std::mutex& handshake_mutex() noexcept override { return context_->handshake_mutex(); }
     std::string explain(int code) const override;
@@ -78,6 +89,8 @@ private:
     std::vector<std::byte> address_;  // of server_name_, if it is one
     std::uint32_t problems_{0};       // MBEDTLS_X509_BADCERT_* of the whole chain
     std::string certificate_names_;
+    bool saw_certificate_{false};
+    bool counted_{false};
 };
 
 // One hook for all sessions: mbedTLS 3.6.0 does not call a session's own hook under TLS 1.3.
@@ -178,9 +191,17 @@ client_session::client_session(
     context_->offer_session(ssl(), key_);
 }
 
+void client_session::on_session()
+{
+    // A resumed session is the one kind of handshake in which the server shows no certificate.
+    if (!std::exchange(counted_, true)) context_->count_handshake(!saw_certificate_);
+    context_->keep_session(ssl(), key_);
+}
+
 void client_session::verify(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags)
 {
     const auto verify = context_->options().verify;
+    saw_certificate_ = true;
     if (depth == 0) {
         certificate_names_ = names_text(certificate);
         const bool named = address_.empty() ? !server_name_.empty() &&
@@ -262,6 +283,20 @@ tls_client_options tls_options_of(const endpoint& to, std::string_view side)
     options.key_password = to.tls_key_password;
     options.side = side;
     return options;
+}
+
+std::string tls_warning(const endpoint& to, std::string_view side)
+{
+    if (!to.tls || to.verify == tls_verify::full) return {};
+    const auto flag = "--" + std::string(side) + "-tls-verify";
+    if (to.verify == tls_verify::ca)
+        return flag + " ca: the name in the certificate of the " + std::string(side) +
+               " is not looked at; any server with a certificate of a trusted authority is taken "
+               "for it";
+    return "INSECURE: " + flag + " none: the certificate of the " + std::string(side) +
+           " is not verified; whoever sits on the way can read and change everything, passwords "
+           "included. Name its authority with --" +
+           std::string(side) + "-tls-ca instead";
 }
 
 result<std::shared_ptr<tls_client_context>>

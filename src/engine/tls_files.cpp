@@ -258,7 +258,7 @@ result<keystore> open_store(
     why = file + ": " + problem;
     if (store.error() == make_error_code(errc::authentication_failed) && !password_flag.empty())
         why += "; see " + password_flag;
-    return fail(store.error());
+    return fail(errc::invalid_argument);
 }
 
 // The first key that has its certificate in the store.

@@ -305,6 +305,8 @@ io_result mbedtls_session::fail_handshake(int code)
         error_ = cause;
     } else {
         refuse(explain(code));
+        // Came and went without a word: somebody who looks whether the port is open.
+        if (code == MBEDTLS_ERR_SSL_CONN_EOF && first_byte_ < 0) error_ = errc::connection_lost;
     }
     on_handshake_failed();
     return broken();

@@ -40,7 +40,15 @@ void tune(int fd) noexcept
 {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // A peer that is gone without a word is noticed after two minutes: 60 s of silence, then six
+    // probes.
+    const int idle_s = 60;
+    const int between_s = 10;
+    const int probes = 6;
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof between_s);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 io_result transport::read(mutable_bytes into)

@@ -104,8 +104,10 @@ void worker::on_io(std::uint32_t)
 {
     // A few per turn: with SO_REUSEPORT the other loops have queues of their own.
     for (int i = 0; i < 16; ++i) {
-        unique_fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)
-        );
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        auto* raw = reinterpret_cast<sockaddr*>(&peer);
+        unique_fd client(::accept4(listener_.get(), raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!client) {
             if (errno == EMFILE || errno == ENFILE)
                 shared_.log_limited(
@@ -114,12 +116,51 @@ void worker::on_io(std::uint32_t)
                 );
             return;
         }
+        const auto from = client_limits::address_of(peer);
+        if (!admit(from)) continue;
         tune(client.get());
         const auto id = next_session_++;
-        auto session = std::make_shared<client_session>(*this, id);
+        auto session = std::make_shared<client_session>(*this, id, from);
         sessions_.emplace(id, session);
         counters_.clients_total.add();
         session->start(std::move(client));
+    }
+}
+
+// False: there are too many, and the connection is closed without a word, as Cassandra does.
+bool worker::admit(const client_limits::address& from)
+{
+    const auto& options = shared_.options;
+    const auto found =
+        shared_.clients.enter(from, options.clients_max, options.clients_per_address_max);
+    if (found == client_limits::verdict::admitted) return true;
+    counters_.clients_refused.add();
+    const bool total = found == client_limits::verdict::too_many;
+    shared_.log_limited(
+        log_level::warning,
+        total ? "a client was sent away: there are " + std::to_string(options.clients_max) +
+                    " already (--clients-max, or the limit of open files: ulimit -n)"
+              : "a client was sent away: there are " +
+                    std::to_string(options.clients_per_address_max) +
+                    " from its address already (--clients-per-address-max)"
+    );
+    return false;
+}
+
+// Once a second: who has been silent for too long, or does not come to the point.
+void worker::end_overdue_sessions()
+{
+    if (loop_.steady_ms() < next_overdue_ms_) return;
+    next_overdue_ms_ = loop_.steady_ms() + 1000;
+    std::vector<std::shared_ptr<client_session>> overdue;  // ending ones leave the map
+    for (const auto& [id, session] : sessions_)
+        if (session->overdue() != nullptr) overdue.push_back(session);
+    for (const auto& session : overdue) {
+        counters_.clients_expired.add();
+        shared_.log_limited(
+            log_level::info, std::string("a client was sent away: ") + session->overdue()
+        );
+        session->expire();
     }
 }
 
@@ -194,6 +235,7 @@ void worker::tick()
     source_.tick();
     target_.tick();
     release_due();
+    end_overdue_sessions();
     update_counters();
 }
 

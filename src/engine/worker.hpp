@@ -72,6 +72,8 @@ private:
     void flush_target();
     void tick();
     void update_counters();
+    bool admit(const client_limits::address& from);
+    void end_overdue_sessions();
     void refresh_shapes();
     void release_due();
     bool is_due(held_answer& held);
@@ -96,6 +98,7 @@ private:
 
     std::unordered_map<std::uint64_t, std::shared_ptr<client_session>> sessions_;
     std::uint64_t next_session_{1};
+    std::int64_t next_overdue_ms_{0};
 
     std::vector<held_answer> held_;      // by the low bits of the lsn
     ring<std::uint64_t> held_in_order_;  // lsns, oldest answer first; some are gone already

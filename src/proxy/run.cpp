@@ -36,7 +36,8 @@ void announce(console& out, const dw_conf* conf, const dw_proxy* proxy)
 {
     std::string text =
         "listening on " + get(conf, "proxy-host") + ":" + std::to_string(dw_proxy_port(proxy));
-    if (!get(conf, "proxy-pem-certfile").empty()) text += " (TLS)";
+    if (!get(conf, "proxy-pem-certfile").empty() || !get(conf, "proxy-jks-file").empty())
+        text += " (TLS)";
     if (const auto port = dw_proxy_metrics_port(proxy); port != 0)
         text += "; metrics and status on http://" + get(conf, "metrics-host") + ":" +
                 std::to_string(port);
@@ -60,9 +61,7 @@ public:
         while (!ended()) {
             const int signal = signals_.wait(look_interval_ms);
             if (signal == SIGHUP)
-                out_.log(
-                    DW_LOG_WARNING, "SIGHUP: nothing is read again; restart to change options"
-                );
+                reload();
             else if (signal != 0 && !draining_)
                 drain(signal);
             else if (signal != 0)
@@ -81,6 +80,17 @@ private:
         // Nothing is lost: what was acknowledged is in the spool.
         out_.log(DW_LOG_ERROR, "the proxy does not stop; ending the process without it");
         std::_Exit(1);
+    }
+
+    void reload()
+    {
+        dw_error error = DW_ERROR_INIT;
+        if (dw_proxy_reload(proxy_, &error) == DW_OK)
+            return out_.log(DW_LOG_INFO, "SIGHUP: certificates and keys were read again");
+        out_.log(
+            DW_LOG_ERROR,
+            std::string("SIGHUP: certificates and keys stay as they were: ") + error.message
+        );
     }
 
     void drain(int signal)

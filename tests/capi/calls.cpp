@@ -82,6 +82,14 @@ TEST_SUITE("capi/calls")
         REQUIRE(dw_proxy_status_json(proxy, &text, nullptr) == DW_OK);
         CHECK(take(text).find("\"backlog\"") != std::string::npos);
 
+        CHECK(dw_proxy_reload(proxy, nullptr) == DW_OK);
+        {
+            const with_variable bad("FAKE_RELOAD", "f.jks: the password is wrong");
+            dw_error error = DW_ERROR_INIT;
+            CHECK(dw_proxy_reload(proxy, &error) == DW_E_CONFIG);
+            CHECK(std::string(error.message) == "f.jks: the password is wrong");
+        }
+
         REQUIRE(dw_proxy_stop(proxy, DW_DRAIN_LIMIT_CONF, nullptr) == DW_OK);
         dw_proxy_get_progress(proxy, &progress, nullptr);
         CHECK(progress.state == DW_PROXY_DRAINING);

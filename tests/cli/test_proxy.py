@@ -51,11 +51,11 @@ class Arguments(support.ProgramTest):
     def test_what_is_not_there_yet_is_refused_unless_it_is_the_default(self):
         for option, value in [("--uuid", "true"),
                               ("--dest-close", "true"), ("--write-buffer-size", "2097152"),
-                              ("--tcp-idle-time-out", "5"), ("--only-message", "false"),
-                              ("--proxy-jks-file", "f"), ("--proxy-jks-password", "Xyzzy"),
+                              ("--only-message", "false"),
                               ("--source-identifier", "a"), ("--target-identifier", "b")]:
             self.check_usage(f"{option} is not supported yet", *PLAIN, option, value)
-        done = self.run_program(*PLAIN, "--proxy-jks-password", "Xyzzy")
+        done = self.run_program(*PLAIN, "--proxy-jks-file", "/f", "--proxy-jks-password", "Xyzzy")
+        self.assertIn("--proxy-jks-file: cannot read /f: No such file", done.stderr)
         self.assertNotIn("Xyzzy", done.stderr)
         defaults = ("--uuid", "false", "--dest-close", "off",
                     "--write-buffer-size", "65536", "--tcp-idle-time-out", "0",
@@ -147,7 +147,7 @@ class Life(support.ProgramTest):
     def test_sighup_does_not_end_it(self):
         running = self.running()
         running.signal(signal.SIGHUP)
-        running.wait_for("SIGHUP: nothing is read again")
+        running.wait_for("SIGHUP: certificates and keys were read again")
         running.signal(signal.SIGTERM)
         self.assertEqual(running.finish(), 0)
 

@@ -51,7 +51,9 @@ class Options(WithFolder):
         port = next(key for key in dualwrite.keys() if key.name == "metrics-port")
         self.assertEqual((port.type, port.default), ("number", "28000"))
         self.assertEqual({key.name for key in dualwrite.keys() if key.secret},
-                         {"source-password", "target-password", "proxy-jks-password"})
+                         {"source-password", "target-password", "proxy-jks-password",
+                          "proxy-pem-password", "source-tls-key-password",
+                          "target-tls-key-password"})
         with self.assertRaises(ValueError):
             dualwrite.keys("frobnicate")
 

@@ -4,6 +4,7 @@
 //   FAKE_START       name of an error with which the start fails: locked, connect, memory, throw
 //   FAKE_BACKLOG     writes that wait for the target; 100 less every 10 ms while draining
 //   FAKE_DEAD_LETTERS  writes that the target refused for good
+//   FAKE_RELOAD      why certificates cannot be read again
 //   FAKE_FAILURE     why the proxy stops by itself after 50 ms
 //   FAKE_ROWS        rows of a job; it does 1000 every 10 ms
 //   FAKE_RESULT      succeeded, different or failed
@@ -103,6 +104,13 @@ public:
     std::uint16_t metrics_port() const override
     {
         return options_.metrics ? (options_.metrics_port ? options_.metrics_port : 4712) : 0;
+    }
+    result<void> reload(std::string& why) override
+    {
+        const auto* problem = std::getenv("FAKE_RELOAD");
+        if (problem == nullptr) return {};
+        why = problem;
+        return fail(errc::invalid_argument);
     }
     void stop(std::uint32_t drain_limit_ms) override
     {

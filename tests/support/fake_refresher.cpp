@@ -41,6 +41,8 @@ public:
         override
     {
     }
+    using tls = std::shared_ptr<engine::tls_client_context>;
+    void set_tls(tls, tls) override {}
     void schema_changed(const std::string&, const std::string&) override {}
     engine::refresh_counts counts() const override { return {}; }
     void stop() override {}

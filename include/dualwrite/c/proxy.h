@@ -28,6 +28,15 @@ typedef struct dw_proxy dw_proxy;
  */
 DW_API int dw_proxy_start(dw_proxy** out, const dw_conf* conf, dw_error* err);
 
+/*
+ * Reads the files of certificates and keys again, for connections made from now on. On failure
+ * everything stays as it was.
+ *
+ * Threads: any.
+ * Returns DW_OK, or DW_E_CONFIG or another code of dw_proxy_start; the text says what is wrong.
+ */
+DW_API int dw_proxy_reload(dw_proxy* proxy, dw_error* err);
+
 #define DW_DRAIN_LIMIT_CONF UINT32_MAX /* the limit is that of the key `drain-limit` */
 
 /*

@@ -5,6 +5,7 @@
 #include <dualwrite/engine/transport.hpp>
 
 #include <cstdint>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -37,9 +38,15 @@ public:
     void send_copy(bytes_view bytes);
     // Bytes that the peer's slowness has left here.
     std::size_t backlog() const noexcept { return backlog_.size() - backlog_sent_; }
+    // A message has begun and is not complete.
+    bool has_partial() const noexcept { return !partial_.empty(); }
     bool has_unsent() const noexcept { return !parts_.empty() || backlog() != 0; }
 
     void pause_reading(bool paused);
+    // After on_close() with an error: what the TLS layer says of it, with the flag that mends it;
+    // empty if it has nothing to say.
+    const std::string& why() const noexcept { return why_; }
+
     bool reading_paused() const noexcept { return paused_; }
     // Closes when all that was sent has left, then calls on_close(). Nothing is read any more.
     void close_when_sent();
@@ -77,6 +84,7 @@ private:
     loop& loop_;
     transport socket_;
     state state_{state::closed};
+    std::string why_;
     bool paused_{false};
     bool closing_{false};
     std::uint32_t interest_{0};

@@ -73,6 +73,7 @@ public:
     bool started() const noexcept { return !nodes_.empty(); }
     // For connections made from now on.
     void set_credentials(std::string username, std::string password);
+    void set_tls(std::shared_ptr<tls_client_context> tls) { tls_ = std::move(tls); }
 
     const cql_cluster_facts& facts() const noexcept { return facts_; }
     const std::string& side() const noexcept { return options_.side; }

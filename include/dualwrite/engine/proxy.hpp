@@ -32,13 +32,20 @@ struct proxy_options {
     endpoint target;
 
     std::string listen_host{"0.0.0.0"};
-    std::uint16_t listen_port{29042};  // 0: any free one, see proxy::port()
-    std::string listen_tls_cert_file;  // PEM; empty: plain
-    std::string listen_tls_key_file;   // PEM
+    std::uint16_t listen_port{29042};       // 0: any free one, see proxy::port()
+    std::string listen_tls_cert_file;       // PEM or a key store; empty: plain
+    std::string listen_tls_key_file;        // PEM; empty: in the file of the certificate
+    std::string listen_tls_password;        // of the key or key store
+    std::string listen_tls_password_flag;   // named in error texts
+    std::string listen_tls_client_ca_file;  // PEM; not empty: clients must show a certificate of it
     std::string metrics_host{"127.0.0.1"};
     std::uint16_t metrics_port{28000};  // 0: any free one
     bool metrics{true};
     std::uint32_t threads{1};
+    std::uint64_t clients_max{0};              // 0: as many as open files allow
+    std::uint64_t clients_per_address_max{0};  // 0: no limit
+    std::int64_t login_limit_ms{30'000};       // from accept to the end of the login; 0: none
+    std::int64_t idle_limit_ms{0};             // without a byte either way; 0: none
 
     bool wait{true};                    // answer a write when the target has it too
     std::uint32_t wait_limit_ms{2000};  // then answer all the same
@@ -78,6 +85,10 @@ public:
 
     virtual std::uint16_t port() const = 0;
     virtual std::uint16_t metrics_port() const = 0;
+
+    // Reads the files of certificates and keys again, for connections made from now on. On failure
+    // nothing changes, and `why` says what is wrong. At any time before the destructor.
+    virtual result<void> reload(std::string& why) = 0;
 
     // Begins to stop: no new clients, requests in flight are answered, then the spool is delivered;
     // all for at most `drain_limit_ms`. What is not delivered by then stays in the spool.

@@ -12,6 +12,8 @@
 
 namespace dualwrite::engine {
 
+class tls_client_context;
+
 // What to make equal: one partition, or the rows of it that begin with `clustering`.
 struct refresh_key {
     std::string keyspace;  // as the schema spells it: no quotes
@@ -62,7 +64,8 @@ struct refresh_counts {
 // Requests for the same partition run one after another; equal requests that have not started are
 // one. Counter tables are converged: target += source - target, by this one writer.
 //
-// Threads: request(), set_credentials(), schema_changed(), counts() from any; the rest from one.
+// Threads: request(), set_credentials(), set_tls(), schema_changed(), counts() from any; the rest
+// from one.
 class refresher {
 public:
     virtual ~refresher() = default;  // stop()
@@ -81,6 +84,10 @@ public:
         const std::string& source_password,
         const std::string& target_username,
         const std::string& target_password
+    ) = 0;
+    // TLS for connections made from now on; until then it makes its own. Null: none.
+    virtual void set_tls(
+        std::shared_ptr<tls_client_context> source, std::shared_ptr<tls_client_context> target
     ) = 0;
     // Forgets what is known of a table; empty `table`: of the whole keyspace.
     virtual void schema_changed(const std::string& keyspace, const std::string& table) = 0;

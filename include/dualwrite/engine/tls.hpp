@@ -24,6 +24,8 @@ struct tls_client_options {
 
 // What `to` says about TLS.
 tls_client_options tls_options_of(const endpoint& to, std::string_view side);
+// What the operator should be told about it, loudly; empty: nothing.
+std::string tls_warning(const endpoint& to, std::string_view side);
 
 // TLS 1.2 or newer towards servers: authorities, own certificate, sessions kept for resumption.
 // A session is offered again only to the same address under the same expected name.
@@ -41,6 +43,10 @@ public:
     // `server_name`, a host name or an IP address, is what the certificate must name under
     // tls_verify::full. The session keeps what it needs of this context alive.
     virtual std::unique_ptr<tls_session> connect(int fd, const std::string& server_name) = 0;
+
+    // Handshakes that ended well, and those of them that resumed a session.
+    virtual std::uint64_t handshakes() const noexcept = 0;
+    virtual std::uint64_t resumptions() const noexcept = 0;
 };
 
 struct tls_server_options {
@@ -72,7 +78,7 @@ public:
     virtual std::unique_ptr<tls_session> accept(int fd) = 0;
     virtual tls_certificate_facts certificate() const = 0;
 
-    // Handshakes that ended well, and those of them that resumed a session.
+    // As above.
     virtual std::uint64_t handshakes() const noexcept = 0;
     virtual std::uint64_t resumptions() const noexcept = 0;
 };
