@@ -118,6 +118,34 @@ TEST_CASE("login: writes wait, visibly, until the first client has logged in")
     CHECK(rig.target.writes().size() == 1);
 }
 
+TEST_CASE("login: several rounds are passed on, and the user of the last one is learned")
+{
+    proxy_rig rig({.username = "u", .password = "p"}, {.username = "u", .password = "p"});
+    rig.source.set_handshake_script([](const seen_request& r) {
+        const bool mechanism = r.op() == opcode::auth_response && r.body.ends_with("PLAIN");
+        if (!mechanism) return reply::normal();
+        return reply::message(opcode::auth_challenge, std::string("\0\0\0\x0bPLAIN-START", 15));
+    });
+    rig.launch();
+    wire_client client(rig.running().port());
+    const std::string options(
+        "\0\1\0\x0b"
+        "CQL_VERSION\0\5"
+        "3.0.0",
+        22
+    );
+    CHECK(client.ask(opcode::startup, options).op() == opcode::authenticate);
+    const auto challenge = client.ask(opcode::auth_response, std::string("\0\0\0\5PLAIN", 9));
+    CHECK(challenge.op() == opcode::auth_challenge);
+    CHECK(challenge.body.ends_with("PLAIN-START"));
+    CHECK(waits_for_credentials(rig));
+    const std::string plain("\0\0\0\4\0u\0p", 8);
+    CHECK(client.ask(opcode::auth_response, plain).op() == opcode::auth_success);
+    CHECK_FALSE(client.query(insert).is_error());
+    CHECK(rig.is_delivered());
+    CHECK(rig.target.writes().size() == 1);
+}
+
 TEST_CASE("login: a user that the target refuses gives way to the next that the source let in")
 {
     proxy_rig rig({.username = "u", .password = "p"}, {.username = "v", .password = "q"});
