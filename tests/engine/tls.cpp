@@ -113,20 +113,6 @@ TEST_CASE("tls: the system's authorities do not make an authority of one's own t
     CHECK(contains(wire.client.why(), "--target-tls-ca FILE"));
 }
 
-TEST_CASE("tls: an expired certificate is refused unless nothing is verified")
-{
-    const auto server = server_context("expired");
-    for (const auto verify : {tls_verify::full, tls_verify::ca}) {
-        const auto client = client_context(verify);
-        connection wire(*client, *server);
-        CHECK_FALSE(wire.handshake());
-        CHECK(contains(wire.client.why(), "expired"));
-    }
-    const auto client = client_context(tls_verify::none);
-    connection wire(*client, *server);
-    CHECK(wire.handshake());
-}
-
 TEST_CASE("tls: without verification any authority and any name will do")
 {
     const auto server = server_context();

@@ -45,6 +45,29 @@ std::uint16_t port_of(const std::string& announcement)
     return static_cast<std::uint16_t>(std::stoi(announcement.substr(announcement.rfind(':') + 1)));
 }
 
+std::uint16_t await_server(process& server)
+{
+    std::string line;
+    while (line.rfind("ACCEPT", 0) != 0) {
+        line = server.line();
+        REQUIRE_FALSE(line.empty());
+    }
+    return port_of(line);
+}
+
+transport connected_to(std::uint16_t port, tls_client_context& client, const std::string& name)
+{
+    const auto addresses = resolve("127.0.0.1", port);
+    REQUIRE(addresses);
+    auto fd = start_connect(addresses->front());
+    REQUIRE(fd);
+    auto session = client.connect(fd->get(), name);
+    transport end(*std::move(fd), std::move(session));
+    pollfd connected{end.fd(), POLLOUT, 0};
+    REQUIRE(::poll(&connected, 1, 5000) == 1);
+    return end;
+}
+
 }  // namespace
 
 TEST_SUITE_BEGIN("engine/tls_interop");
@@ -57,31 +80,39 @@ TEST_CASE("tls: our client and OpenSSL's server understand each other, and resum
         "timeout 20 openssl s_server -accept 127.0.0.1:0 -rev -naccept 3 -cert " +
         files.file("good.pem") + " -key " + files.file("good.key") + " 2>/dev/null"
     );
-    std::string line;
-    while (line.rfind("ACCEPT", 0) != 0) {
-        line = server.line();
-        REQUIRE_FALSE(line.empty());
-    }
-    const auto port = port_of(line);
+    const auto port = await_server(server);
     const auto client = client_context();
     for (int round = 0; round < 3; ++round) {
-        const auto addresses = resolve("127.0.0.1", port);
-        REQUIRE(addresses);
-        auto fd = start_connect(addresses->front());
-        REQUIRE(fd);
-        auto session = client->connect(fd->get(), "127.0.0.1");
-        transport end(*std::move(fd), std::move(session));
-        pollfd connected{end.fd(), POLLOUT, 0};
-        REQUIRE(::poll(&connected, 1, 5000) == 1);
+        auto end = connected_to(port, *client, "127.0.0.1");
         CHECK(until_done(end, [&] { return end.handshake(); }) == io_status::ok);
         INFO(end.why());
         CHECK(write_all(end, as_bytes("stressed\n")).size == 9);
         CHECK(await_text(end) == "desserts\n");
     }
     std::string statistics;
-    while (!line.empty()) statistics += line = server.line();
+    for (auto line = server.line(); !line.empty(); line = server.line()) statistics += line;
     // s_server's report: "N session cache hits" counts tickets as well.
     CHECK(contains(statistics, "2 session cache hits"));
+    CHECK(client->handshakes() == 3);
+    CHECK(client->resumptions() == 2);
+}
+
+// Our own server refuses to show such a certificate.
+TEST_CASE("tls: an expired certificate is refused unless nothing is verified")
+{
+    const auto& files = certificates::get();
+    process server(
+        "timeout 20 openssl s_server -accept 127.0.0.1:0 -rev -naccept 3 -cert " +
+        files.file("expired.pem") + " -key " + files.file("expired.key") + " 2>/dev/null"
+    );
+    const auto port = await_server(server);
+    for (const auto verify : {tls_verify::full, tls_verify::ca, tls_verify::none}) {
+        const auto client = client_context(verify);
+        auto end = connected_to(port, *client, "a.test");
+        const auto done = until_done(end, [&] { return end.handshake(); });
+        CHECK(done == (verify == tls_verify::none ? io_status::ok : io_status::failed));
+        if (verify != tls_verify::none) CHECK(contains(end.why(), "expired"));
+    }
 }
 
 TEST_CASE("tls: OpenSSL's client trusts our server, sends to it and gets its answer")
