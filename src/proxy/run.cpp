@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <string>
+#include <sys/resource.h>
 
 #include "cli/handles.hpp"
 #include "cli/text.hpp"
@@ -42,6 +43,16 @@ void announce(console& out, const dw_conf* conf, const dw_proxy* proxy)
         text += "; metrics and status on http://" + get(conf, "metrics-host") + ":" +
                 std::to_string(port);
     out.log(DW_LOG_INFO, text);
+}
+
+// Each client takes two files, and the limit that a shell gives is low. The hard one is the
+// operator's.
+void raise_open_files()
+{
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 void stop(dw_proxy* proxy, std::uint32_t drain_limit_ms)
@@ -165,6 +176,7 @@ int run_proxy(console& out, dw_conf* conf, const signals& asked)
     out.attach(conf);
     out.log(DW_LOG_INFO, std::string("dualwrite-proxy ") + dw_version());
     for (const auto& line : settings_text(conf)) out.log(DW_LOG_INFO, line);
+    raise_open_files();
     dw_proxy* started = nullptr;
     check([&](dw_error* err) { return dw_proxy_start(&started, conf, err); });
     const proxy_handle proxy(started);
