@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "face.hpp"
 #include "text.hpp"
 
 namespace dualwrite::program {
@@ -19,6 +20,7 @@ struct verb {
     std::map<std::string, std::vector<std::string>> values;  // by key
     CLI::App* app{nullptr};
     bool json{false};
+    bool check_only{false};
 
     explicit verb(std::uint32_t c) : command(c), conf(new_conf(c)), keys(keys_of(conf.get())) {}
 
@@ -30,11 +32,12 @@ struct verb {
         }
     }
 
-    // What the command line says, over what the environment says.
+    // What the command line says, over what the environment says. In this order, so that a file
+    // which a flag names takes the place of the environment's.
     void apply()
     {
-        check([&](dw_error* err) { return dw_conf_load_env(conf.get(), err); });
         for (const auto& entry : values) put_all(entry.first.c_str(), entry.second);
+        check([&](dw_error* err) { return dw_conf_load_env(conf.get(), err); });
         check([&](dw_error* err) { return dw_conf_check(conf.get(), err); });
     }
 };
@@ -86,21 +89,14 @@ void add_key(verb& v, const dw_key& key)
     option->group(key.group);
 }
 
-void add_verb(CLI::App& app, verb& v, const char* name, const char* what)
+void add_verb(CLI::App& app, verb& v, const face& shown, const face_verb& of)
 {
-    v.app = app.add_subcommand(name, what);
+    v.app = app.add_subcommand(of.name, of.about);
     for (const auto& key : v.keys)
         if ((key.flags & DW_KEY_PLANNED) == 0) add_key(v, key);
     v.app->add_flag("--json", v.json, "Print the report as JSON on standard output.");
-    const auto usage = "Usage: dualwrite " + std::string(name) +
-                       " SOURCE[:PORT] TARGET[:PORT] --keyspace NAME [--OPTION VALUE]...\n";
-    auto text = usage + "\n" + what + "\n" + options_text(v.keys);
-    text += "\n  --json                        Print the report as JSON on standard output.\n"
-            "  -h, --help                    This text.\n"
-            "\nEach option is also an environment variable: DUALWRITE_KEYSPACE for --keyspace.\n"
-            "Ctrl-C ends it cleanly; the same command continues where it was.\n"
-            "Exit code: 0 complete and equal; 1 differences; 2 failed or not complete;\n"
-            "130 Ctrl-C; 143 SIGTERM; 255 wrong arguments.\n";
+    v.app->add_flag("--check", v.check_only, "Connect to both sides and say what would not work.");
+    const auto text = help_text(shown, of);
     v.app->set_help_flag("-h,--help");
     v.app->footer("");
     v.app->formatter_fn([text](const CLI::App*, std::string, CLI::AppFormatMode) { return text; });
@@ -125,26 +121,22 @@ int complain(const std::string& problem, const CLI::App* verb_app)
 
 command_line read_command_line(int argc, const char* const* argv)
 {
+    const auto shown = jobs_face();
+    if (print_document(shown, {argv + std::min(argc, 1), argv + argc}))
+        return {nullptr, 0, false, false, 0};
     CLI::App app("Live migration between Apache Cassandra clusters", "dualwrite");
     app.set_version_flag("--version", std::string("dualwrite ") + dw_version());
     app.require_subcommand(1);
+    app.formatter_fn([&](const CLI::App*, std::string, CLI::AppFormatMode) {
+        return help_text(shown);
+    });
     verb copy(DW_COMMAND_COPY);
     verb validate(DW_COMMAND_VALIDATE);
-    add_verb(
-        app,
-        copy,
-        "copy",
-        "Copies rows that were written before the proxy ran, with their write times and expiry."
-    );
-    add_verb(
-        app,
-        validate,
-        "validate",
-        "Compares both clusters: values, write times and expiry of every cell, in both directions."
-    );
+    add_verb(app, copy, shown, shown.verbs[0]);
+    add_verb(app, validate, shown, shown.verbs[1]);
     const std::string first = argc > 1 ? argv[1] : "-";
     if (!first.starts_with('-') && first != "copy" && first != "validate")
-        return {nullptr, 0, false, complain("there is no command " + first, nullptr)};
+        return {nullptr, 0, false, false, complain("there is no command " + first, nullptr)};
     const auto asked = [&]() -> verb* {
         return copy.app->parsed() ? &copy : validate.app->parsed() ? &validate : nullptr;
     };
@@ -156,14 +148,14 @@ command_line read_command_line(int argc, const char* const* argv)
         asked()->apply();
     } catch (const CLI::ParseError& error) {
         // Success: help or version, which CLI11 prints itself.
-        if (error.get_exit_code() == 0) return {nullptr, 0, false, app.exit(error)};
-        return {nullptr, 0, false, complain(error.what(), asked() ? asked()->app : nullptr)};
+        if (error.get_exit_code() == 0) return {nullptr, 0, false, false, app.exit(error)};
+        return {nullptr, 0, false, false, complain(error.what(), asked() ? asked()->app : nullptr)};
     } catch (const call_error& error) {
         if (!error.is_usage()) throw;
-        return {nullptr, 0, false, complain(error.what(), asked()->app)};
+        return {nullptr, 0, false, false, complain(error.what(), asked()->app)};
     }
     auto* chosen = asked();
-    return {std::move(chosen->conf), chosen->command, chosen->json, 0};
+    return {std::move(chosen->conf), chosen->command, chosen->json, chosen->check_only, 0};
 }
 
 }  // namespace dualwrite::program

@@ -14,6 +14,7 @@ struct command_line {
     conf_handle conf;  // null: nothing is to be run
     std::uint32_t command{0};
     bool json{false};
+    bool check_only{false};
     int exit_code{0};  // without a conf
 };
 

@@ -3,6 +3,7 @@
 #include <dualwrite/dualwrite.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -56,6 +57,18 @@ inline std::string get(const dw_conf* conf, const char* key)
     char* value = nullptr;
     check([&](dw_error* err) { return dw_conf_get(conf, key, &value, err); });
     return text_handle(value).get();
+}
+
+// Looks at both sides and prints what it found. Returns how many things would not work.
+inline std::size_t print_check(const dw_conf* conf, std::uint32_t format)
+{
+    std::size_t problems = 0;
+    char* report = nullptr;
+    check([&](dw_error* err) { return dw_conf_try(conf, format, &problems, &report, err); });
+    const text_handle text(report);
+    std::fputs(text.get(), stdout);
+    if (format == DW_REPORT_JSON) std::fputc('\n', stdout);
+    return problems;
 }
 
 inline std::vector<dw_key> keys_of(const dw_conf* conf)

@@ -148,6 +148,10 @@ int main(int argc, char** argv)
     try {
         const auto line = read_command_line(argc, argv);
         if (!line.conf) return line.exit_code;
+        if (line.check_only) {
+            const auto format = line.json ? DW_REPORT_JSON : DW_REPORT_TEXT;
+            return print_check(line.conf.get(), format) == 0 ? 0 : exit_failed;
+        }
         const signals asked;  // before any thread is there
         out.attach(line.conf.get());
         return runner(out, line).run(asked);

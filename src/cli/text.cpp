@@ -11,16 +11,16 @@ namespace {
 constexpr std::size_t indent = 32;
 constexpr std::size_t width = 100;
 
-// `text` in lines that begin at column `indent`; the first one continues the current line.
-void append_wrapped(std::string& out, std::string_view text)
+// `text` in lines that begin at column `left`; the first one continues the current line.
+void append_wrapped(std::string& out, std::string_view text, std::size_t left = indent)
 {
-    std::size_t column = indent;
+    std::size_t column = left;
     while (!text.empty()) {
         const auto word = text.substr(0, text.find(' '));
-        if (column != indent && column + 1 + word.size() > width) {
-            out += '\n' + std::string(indent, ' ');
-            column = indent;
-        } else if (column != indent) {
+        if (column != left && column + 1 + word.size() > width) {
+            out += '\n' + std::string(left, ' ');
+            column = left;
+        } else if (column != left) {
             out += ' ';
             ++column;
         }
@@ -49,15 +49,9 @@ std::string left_column(const dw_key& key)
 
 void append_key(std::string& out, const dw_key& key)
 {
-    auto left = left_column(key);
-    if (left.size() + 2 > indent)
-        left += '\n' + std::string(indent, ' ');
-    else
-        left.resize(indent, ' ');
-    out += left;
     std::string help = key.help;
     if (*key.default_text != '\0') help += std::string(" [") + key.default_text + ']';
-    append_wrapped(out, help);
+    append_entry(out, left_column(key), help);
 }
 
 }  // namespace
@@ -92,6 +86,21 @@ std::string clock_text(double seconds)
     else
         std::snprintf(out.data(), out.size(), "%u:%02u", m, s);
     return out.data();
+}
+
+void append_paragraph(std::string& out, std::string_view text)
+{
+    append_wrapped(out, text, 0);
+}
+
+void append_entry(std::string& out, std::string left, std::string_view text)
+{
+    if (left.size() + 2 > indent)
+        left += '\n' + std::string(indent, ' ');
+    else
+        left.resize(indent, ' ');
+    out += left;
+    append_wrapped(out, text);
 }
 
 std::string options_text(const std::vector<dw_key>& keys)

@@ -21,6 +21,10 @@ std::string clock_text(double seconds);
 // Groups of options with their defaults. What is only accepted at its default comes last, by name.
 std::string options_text(const std::vector<dw_key>& keys);
 
+// A paragraph, and an entry of a list: `left`, then the text beside it in its own column.
+void append_paragraph(std::string& out, std::string_view text);
+void append_entry(std::string& out, std::string left, std::string_view text);
+
 // "name : value" of each key that is set or has a default; secrets are hidden.
 std::vector<std::string> settings_text(const dw_conf* conf);
 

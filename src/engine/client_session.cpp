@@ -8,7 +8,7 @@ namespace dualwrite::engine {
 
 namespace {
 
-// What one side may be behind before the other is read no further.
+// What the source may be behind before its client is read no further.
 constexpr std::size_t backlog_max = 1024 * 1024;
 // Of a client that is not logged in: anyone can send it.
 constexpr std::size_t stranger_request_size_max = 128 * 1024;
@@ -44,6 +44,7 @@ void client_session::start(unique_fd client)
     learn_own_address(client.get());
     client_.start(transport(std::move(client), std::move(tls)), false);
     client_.pause_reading(true);
+    target_losses_seen_ = worker_.target_losses();
     connect_source();
 }
 
@@ -67,7 +68,7 @@ void client_session::connect_source()
             );
         return source_.start(transport(std::move(*fd), std::move(tls)), true);
     }
-    source_error_ = "dualwrite: the source " + shared.options.source.text() +
+    source_error_ = "dualwrite: the source " + shared.options.source.label() +
                     " cannot be reached (" + why + "); trying again with each connection";
     shared.source_is_away();
     shared.log_limited(log_level::warning, source_error_);
@@ -89,6 +90,10 @@ void client_session::resume_client()
 std::size_t client_session::client_side::on_bytes(bytes_view bytes, std::size_t& wanted)
 {
     its.heard_ms_ = on().steady_ms();
+    if (its.is_behind_target()) {
+        its.begin_drain();
+        return bytes.size();
+    }
     const auto taken = its.to_source_.feed(bytes, wanted);
     if (its.source_.backlog() > backlog_max) pause_reading(true);
     return taken;
@@ -98,7 +103,7 @@ std::size_t client_session::source_side::on_bytes(bytes_view bytes, std::size_t&
 {
     its.heard_ms_ = on().steady_ms();
     const auto taken = its.to_client_.feed(bytes, wanted);
-    if (its.client_.backlog() > backlog_max) pause_reading(true);
+    if (its.client_.backlog() > its.worker_.shared().options.write_buffer_size) pause_reading(true);
     its.finish_if_idle();
     return taken;
 }
@@ -108,7 +113,7 @@ void client_session::source_closed(std::error_code error)
     source_.close();
     if (!source_was_open_) {
         if (address_tries_ < worker_.shared().source_addresses().size()) return connect_source();
-        source_error_ = "dualwrite: the source " + worker_.shared().options.source.text() +
+        source_error_ = "dualwrite: the source " + worker_.shared().options.source.label() +
                         " cannot be reached (" +
                         (!source_.why().empty() ? source_.why()
                          : error                ? error.message()
@@ -193,6 +198,13 @@ void client_session::begin_drain()
     draining_ = true;
     client_.pause_reading(true);
     finish_if_idle();
+}
+
+// With --dest-close: the target was lost while this client was there.
+bool client_session::is_behind_target() const
+{
+    return worker_.shared().options.close_when_target_lost &&
+           target_losses_seen_ != worker_.target_losses();
 }
 
 void client_session::abandon()

@@ -109,6 +109,7 @@ private:
     void resume_client();
     void give_up_pending();
     void logged_in();
+    bool is_behind_target() const;
     void finish_if_idle();
     void finish();
 
@@ -263,6 +264,7 @@ private:
     login login_seen_;
     protocol::inet_value reached_at_{.address_size = 0};  // by the client, for --peers self
     loop::timer_id orphan_timer_{0};
+    std::uint64_t target_losses_seen_{0};
 
     std::vector<pending> pending_;  // by stream id
     std::size_t in_flight_{0};

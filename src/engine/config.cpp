@@ -2,173 +2,18 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
+#include <utility>
+
+#include "config_files.hpp"
+#include "config_rules.hpp"
+#include "config_yaml.hpp"
 
 namespace dualwrite::engine {
 
 namespace {
 
 constexpr std::string_view hidden = "********";
-
-constexpr char folded(char c) noexcept
-{
-    if (c == '_') return '-';
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_key(std::string_view a, std::string_view b) noexcept
-{
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-        return folded(x) == folded(y);
-    });
-}
-
-std::string flag(const config_key& key)
-{
-    return key.has(key_flag::positional) ? std::string(key.name) : std::string("--") + key.name;
-}
-
-// Edits that turn one name into the other, to find what a mistyped key was meant to be.
-std::size_t distance(std::string_view a, std::string_view b)
-{
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        auto diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const auto change = diagonal + (folded(a[i]) == folded(b[j]) ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
-}
-
-std::string suggestion(std::string_view name, command c)
-{
-    constexpr std::size_t edits_max = 3;
-    const config_key* best = nullptr;
-    std::size_t least = edits_max + 1;
-    if (name.size() > 64) return "";  // not a mistyped name, and the search takes its square
-    for (const auto& key : config_keys()) {
-        const auto edits = key.belongs_to(c) ? distance(name, key.name) : least;
-        if (edits < least && edits < name.size()) least = edits, best = &key;
-    }
-    return best == nullptr ? "" : "; did you mean " + flag(*best) + "?";
-}
-
-// The word of a choice that `text` means, written as the table has it; empty if there is none.
-std::string_view word_of(std::string_view words, std::string_view text) noexcept
-{
-    while (!words.empty()) {
-        const auto word = words.substr(0, words.find('|'));
-        if (same_key(word, text)) return word;
-        words.remove_prefix(std::min(words.size(), word.size() + 1));
-    }
-    return {};
-}
-
-std::optional<std::uint64_t> parse_as(config_type type, std::string_view text) noexcept
-{
-    switch (type) {
-    case config_type::number:
-        return parse_number(text);
-    case config_type::size:
-        return parse_size(text);
-    case config_type::duration:
-        return parse_duration_ms(text);
-    default:
-        return std::nullopt;
-    }
-}
-
-std::string range_text(const config_key& key)
-{
-    const auto max = key.max == std::numeric_limits<std::int64_t>::max() ? std::string("2^63-1")
-                                                                         : std::to_string(key.max);
-    const auto from_to = std::to_string(key.min) + " to " + max;
-    switch (key.type) {
-    case config_type::size:
-        return "a size from " + from_to + " bytes, such as 64MiB";
-    case config_type::duration:
-        return "a time from " + from_to + " ms with its unit, such as 500ms, 30s, 5min";
-    default:
-        return "a number from " + from_to;
-    }
-}
-
-// What `text` should have been; empty if it fits.
-std::string expected(const config_key& key, std::string_view text)
-{
-    if (text.find('\0') != text.npos) return "a text without NUL";
-    switch (key.type) {
-    case config_type::text:
-        return "";
-    case config_type::boolean:
-        return parse_boolean(text) ? "" : "true or false";
-    case config_type::choice:
-        return !word_of(key.value_name, text).empty() ? ""
-                                                      : std::string("one of ") + key.value_name;
-    default:
-        const auto value = parse_as(key.type, text);
-        return value && *value >= key.min && *value <= key.max ? "" : range_text(key);
-    }
-}
-
-bool is_default(const config_key& key, std::string_view text)
-{
-    if (key.type == config_type::boolean)
-        return parse_boolean(text) == parse_boolean(key.default_text);
-    if (key.type == config_type::text) return text == key.default_text;
-    return parse_as(key.type, text) == parse_as(key.type, key.default_text);
-}
-
-// One spelling of each value, so that readers of options can compare.
-std::string canonical(const config_key& key, std::string_view value)
-{
-    if (key.type == config_type::choice) value = word_of(key.value_name, value);
-    if (key.type == config_type::boolean) value = *parse_boolean(value) ? "true" : "false";
-    return std::string(value);
-}
-
-result<std::string> check_value(const config_key& key, std::string_view value, std::string& why)
-{
-    const auto wanted = expected(key, value);
-    if (!wanted.empty()) {
-        const auto shown = key.has(key_flag::secret) ? hidden : value.substr(0, 100);
-        why = flag(key) + ": '" + std::string(shown) + "' is not " + wanted;
-        return fail(errc::invalid_argument);
-    }
-    if (key.has(key_flag::planned) && !is_default(key, value)) {
-        why = flag(key) + " is not supported yet by this version";
-        const std::string_view usual = key.default_text;
-        why += usual.empty() || key.has(key_flag::secret)
-                   ? "; leave it out"
-                   : "; only its default, " + std::string(usual) + ", is";
-        return fail(errc::unsupported);
-    }
-    return canonical(key, value);
-}
-
-std::vector<std::string> split_list(std::string_view text)
-{
-    std::vector<std::string> parts;
-    while (!text.empty()) {
-        const auto part = text.substr(0, text.find(','));
-        if (!part.empty()) parts.emplace_back(part);
-        text.remove_prefix(std::min(text.size(), part.size() + 1));
-    }
-    return parts;
-}
-
-std::string variable_of(const config_key& key)
-{
-    std::string name = "DUALWRITE_";
-    for (const char* c = key.name; *c != '\0'; ++c)
-        name += *c == '-' ? '_' : *c >= 'a' && *c <= 'z' ? static_cast<char>(*c - 'a' + 'A') : *c;
-    return name;
-}
+constexpr std::size_t file_size_max = 1024 * 1024;
 
 }  // namespace
 
@@ -177,7 +22,10 @@ const char* process_environment(const char* name) noexcept
     return std::getenv(name);
 }
 
-config::config(command c) : command_(c), values_(config_keys().size()) {}
+config::config(command c) : command_(c)
+{
+    for (auto& its : layers_) its.resize(config_keys().size());
+}
 
 const config_key* config::find(std::string_view key) const noexcept
 {
@@ -186,12 +34,19 @@ const config_key* config::find(std::string_view key) const noexcept
     return nullptr;
 }
 
+bool config::is_of_another_command(std::string_view key) const noexcept
+{
+    const auto keys = config_keys();
+    return find(key) == nullptr && std::any_of(keys.begin(), keys.end(), [&](const auto& other) {
+               return same_key(other.name, key);
+           });
+}
+
 result<const config_key*> config::find(std::string_view key, std::string& why) const
 {
     if (const auto* found = find(key)) return found;
-    for (const auto& other : config_keys()) {
-        if (!same_key(other.name, key)) continue;
-        why = flag(other) + " does not belong to this command";
+    if (is_of_another_command(key)) {
+        why = "--" + std::string(key) + " does not belong to this command";
         return fail(errc::invalid_argument);
     }
     why = "there is no option --" + std::string(key.substr(0, 100)) + suggestion(key, command_);
@@ -205,12 +60,15 @@ std::size_t config::index(std::string_view key) const
     return static_cast<std::size_t>(found - config_keys().data());
 }
 
-std::vector<std::string>& config::values(const config_key& key)
+const config::setting& config::in_force(std::size_t index) const noexcept
 {
-    return values_[static_cast<std::size_t>(&key - config_keys().data())];
+    for (auto i = layers_.size() - 1; i > 0; --i)
+        if (layers_[i][index]) return layers_[i][index];
+    return layers_[0][index];
 }
 
-result<void> config::set(std::string_view name, std::string_view value, std::string& why)
+result<void>
+config::set_in(layer where, std::string_view name, std::string_view value, std::string& why)
 {
     DW_TRY(key, find(name, why));
     std::vector<std::string> parts;
@@ -222,23 +80,85 @@ result<void> config::set(std::string_view name, std::string_view value, std::str
         DW_TRY(checked, check_value(*key, part, why));
         part = std::move(checked);
     }
-    values(*key) = std::move(parts);
-    return {};
+    auto& its = at(where)[index(key->name)];
+    auto before = std::exchange(its, std::move(parts));
+    if (std::string_view(key->name) != "config") return {};
+    const auto done = load_file(why);
+    if (!done) its = std::move(before);
+    return done;
+}
+
+result<void> config::set(std::string_view name, std::string_view value, std::string& why)
+{
+    return set_in(layer::given, name, value, why);
 }
 
 result<void> config::add(std::string_view name, std::string_view value, std::string& why)
 {
     DW_TRY(key, find(name, why));
     if (!key->has(key_flag::list)) {
-        why = flag(*key) + " takes one value only";
+        why = flag_of(*key) + " takes one value only";
         return fail(errc::invalid_argument);
     }
-    auto joined = values(*key);
+    auto joined = list(key->name);
     for (const auto& part : split_list(value)) {
         DW_TRY(checked, check_value(*key, part, why));
         joined.push_back(std::move(checked));
     }
-    values(*key) = std::move(joined);
+    at(layer::given)[index(key->name)] = std::move(joined);
+    return {};
+}
+
+// The file that is named now, in place of the one that was named before.
+result<void> config::load_file(std::string& why)
+{
+    const auto path = text("config");
+    std::vector<setting> settings(config_keys().size());
+    if (!path.empty()) {
+        DW_TRY(content, read_text_file("--config", path, file_size_max, why));
+        std::size_t line = 0;
+        const auto entries = parse_yaml(content, why, line);
+        auto done = entries ? take_entries(*entries, settings, line, why) : fail(entries.error());
+        if (!done) {
+            why = path + ":" + std::to_string(line) + ": " + why;
+            return done;
+        }
+    }
+    at(layer::file) = std::move(settings);
+    return {};
+}
+
+// One file serves several commands: keys of others are passed over.
+result<void> config::take_entries(
+    const std::vector<yaml_entry>& entries,
+    std::vector<setting>& into,
+    std::size_t& line,
+    std::string& why
+) const
+{
+    const auto refuse = [&](std::string what) {
+        return why = std::move(what), errc::invalid_argument;
+    };
+    for (const auto& entry : entries) {
+        line = entry.line;
+        if (is_of_another_command(entry.key)) continue;
+        DW_TRY(key, find(entry.key, why));
+        if (std::string_view(key->name) == "config")
+            return fail(refuse("a configuration file cannot name another one"));
+        auto& its = into[index(key->name)];
+        if (its) return fail(refuse(std::string(key->name) + " is there twice"));
+        if (entry.values.size() != 1 && !key->has(key_flag::list))
+            return fail(refuse(std::string(key->name) + " takes one value only"));
+        its.emplace();
+        for (const auto& value : entry.values) {
+            const auto parts =
+                key->has(key_flag::list) ? split_list(value) : std::vector<std::string>{value};
+            for (const auto& part : parts) {
+                DW_TRY(checked, check_value(*key, part, why));
+                its->push_back(std::move(checked));
+            }
+        }
+    }
     return {};
 }
 
@@ -267,7 +187,7 @@ result<void> config::load(const environment& env, std::string& why)
         // Kubernetes sets DUALWRITE_PROXY_PORT=tcp://... for a service called dualwrite-proxy.
         if (key.type == config_type::number && std::string_view(value).starts_with("tcp://"))
             continue;
-        const auto done = set(key.name, value, why);
+        const auto done = set_in(layer::variables, key.name, value, why);
         if (done) continue;
         why = "environment variable " + name + ": " + why;
         return fail(done.error());
@@ -277,21 +197,21 @@ result<void> config::load(const environment& env, std::string& why)
 
 bool config::is_set(std::string_view key) const
 {
-    return !values_[index(key)].empty();
+    return !list(key).empty();
 }
 
 std::string config::text(std::string_view key) const
 {
-    const auto i = index(key);
-    if (values_[i].empty()) return config_keys()[i].default_text;
+    const auto values = list(key);
+    if (values.empty()) return config_keys()[index(key)].default_text;
     std::string joined;
-    for (const auto& value : values_[i]) (joined += joined.empty() ? "" : ",") += value;
+    for (const auto& value : values) (joined += joined.empty() ? "" : ",") += value;
     return joined;
 }
 
 std::vector<std::string> config::list(std::string_view key) const
 {
-    return values_[index(key)];
+    return in_force(index(key)).value_or(std::vector<std::string>());
 }
 
 bool config::boolean(std::string_view key) const

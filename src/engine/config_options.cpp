@@ -1,11 +1,8 @@
 #include <dualwrite/engine/config.hpp>
 
 #include <arpa/inet.h>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
+#include "config_files.hpp"
 #include "config_json.hpp"
 #include "text_filter.hpp"
 
@@ -49,25 +46,34 @@ std::optional<host_port> split_host_port(std::string_view text)
     return host_port{std::string(host), static_cast<std::uint16_t>(*port)};
 }
 
-result<void> check_readable(const config& from, const std::string& key, std::string& why)
+// The password as it was given, or the one line of the file that was named in its place.
+result<std::string> read_password(const config& from, const std::string& key, std::string& why)
 {
-    const auto path = from.text(key);
-    if (path.empty()) return {};
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        ::close(fd);
-        return {};
+    constexpr std::size_t password_size_max = 4096;
+    const auto file = from.text(key + "-file");
+    if (file.empty()) return from.text(key);
+    if (from.is_set(key)) {
+        why = "--" + key + " and --" + key + "-file are both set; give one of them";
+        return fail(errc::invalid_argument);
     }
-    why = "--" + key + ": cannot read " + path + ": " + std::strerror(errno);
+    DW_TRY(line, read_text_file("--" + key + "-file", file, password_size_max, why));
+    if (line.ends_with('\n')) line.pop_back();
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty() && line.find_first_of(std::string_view("\n\0", 2)) == line.npos) return line;
+    why = "--" + key + "-file: " + file + " does not hold one line of text";
     return fail(errc::invalid_argument);
 }
 
-result<void>
-check_pair(const config& from, const std::string& a, const std::string& b, std::string& why)
+struct named {
+    std::string key;
+    std::string value;
+};
+
+result<void> check_pair(const named& a, const named& b, std::string& why)
 {
-    if (from.text(a).empty() == from.text(b).empty()) return {};
-    const auto& missing = from.text(a).empty() ? a : b;
-    why = "Both " + a + " and " + b + " need to be set: --" + missing + " is missing";
+    if (a.value.empty() == b.value.empty()) return {};
+    const auto& missing = a.value.empty() ? a.key : b.key;
+    why = "Both " + a.key + " and " + b.key + " need to be set: --" + missing + " is missing";
     return fail(errc::invalid_argument);
 }
 
@@ -99,12 +105,13 @@ result<void> read_views(const config& from, proxy_options& options, std::string&
 // A PEM pair or a key store. What the store trusts, the proxy trusts at both sides.
 result<void> read_listener_tls(const config& from, proxy_options& options, std::string& why)
 {
-    DW_CHECK(check_pair(from, "proxy-pem-keyfile", "proxy-pem-certfile", why));
-    for (const auto* key :
-         {"proxy-pem-keyfile", "proxy-pem-certfile", "proxy-jks-file", "proxy-tls-client-ca"})
-        DW_CHECK(check_readable(from, key, why));
     const auto store = from.text("proxy-jks-file");
     const auto pem = from.text("proxy-pem-certfile");
+    const auto pem_key = from.text("proxy-pem-keyfile");
+    DW_CHECK(check_pair({"proxy-pem-keyfile", pem_key}, {"proxy-pem-certfile", pem}, why));
+    for (const std::string key :
+         {"proxy-pem-keyfile", "proxy-pem-certfile", "proxy-jks-file", "proxy-tls-client-ca"})
+        DW_CHECK(check_readable("--" + key, from.text(key), why));
     if (!store.empty() && !pem.empty()) {
         why = "--proxy-jks-file and --proxy-pem-certfile say the same in two ways; give one";
         return fail(errc::invalid_argument);
@@ -117,9 +124,10 @@ result<void> read_listener_tls(const config& from, proxy_options& options, std::
         return fail(errc::invalid_argument);
     }
     options.listen_tls_cert_file = store.empty() ? pem : store;
-    options.listen_tls_key_file = from.text("proxy-pem-keyfile");
+    options.listen_tls_key_file = pem_key;
     const std::string password = store.empty() ? "proxy-pem-password" : "proxy-jks-password";
-    options.listen_tls_password = from.text(password);
+    DW_TRY(text, read_password(from, password, why));
+    options.listen_tls_password = std::move(text);
     options.listen_tls_password_flag = "--" + password;
     for (auto* to : {&options.source, &options.target}) {
         to->tls_keystore_file = store;
@@ -134,7 +142,28 @@ tls_verify verify_of(const std::string& word)
     return word == "ca" ? tls_verify::ca : tls_verify::full;
 }
 
-// `side` is "source" or "target".
+// `side` is "source" or "target", here and below.
+result<void>
+read_endpoint_tls(const config& from, const std::string& side, endpoint& to, std::string& why)
+{
+    to.tls = !from.boolean("disable-" + side + "-tls");
+    to.verify = verify_of(from.text(side + "-tls-verify"));
+    to.tls_ca_file = from.text(side + "-tls-ca");
+    to.tls_server_name = from.text(side + "-tls-name");
+    to.tls_certificate_file = from.text(side + "-tls-cert");
+    to.tls_key_file = from.text(side + "-tls-key");
+    if (!to.tls_key_file.empty() && to.tls_certificate_file.empty()) {
+        why = "--" + side + "-tls-key needs --" + side + "-tls-cert, the certificate of that key";
+        return fail(errc::invalid_argument);
+    }
+    if (!to.tls) return {};
+    DW_TRY(password, read_password(from, side + "-tls-key-password", why));
+    to.tls_key_password = std::move(password);
+    for (const auto* part : {"-tls-ca", "-tls-cert", "-tls-key"})
+        DW_CHECK(check_readable("--" + side + part, from.text(side + part), why));
+    return {};
+}
+
 result<endpoint> make_endpoint(const config& from, const std::string& side, std::string& why)
 {
     const auto address = from.text(side);
@@ -153,27 +182,18 @@ result<endpoint> make_endpoint(const config& from, const std::string& side, std:
               "-port another one; give it once";
         return fail(errc::invalid_argument);
     }
-    DW_CHECK(check_pair(from, side + "-username", side + "-password", why));
+    DW_TRY(password, read_password(from, side + "-password", why));
+    const auto username = from.text(side + "-username");
+    DW_CHECK(check_pair({side + "-username", username}, {side + "-password", password}, why));
 
     endpoint to;
     to.host = parts->host;
     to.port = parts->port.value_or(port);
-    to.tls = !from.boolean("disable-" + side + "-tls");
-    to.verify = verify_of(from.text(side + "-tls-verify"));
-    to.tls_ca_file = from.text(side + "-tls-ca");
-    to.tls_server_name = from.text(side + "-tls-name");
-    to.username = from.text(side + "-username");
-    to.password = from.text(side + "-password");
-    to.tls_certificate_file = from.text(side + "-tls-cert");
-    to.tls_key_file = from.text(side + "-tls-key");
-    to.tls_key_password = from.text(side + "-tls-key-password");
-    if (!to.tls_key_file.empty() && to.tls_certificate_file.empty()) {
-        why = "--" + side + "-tls-key needs --" + side + "-tls-cert, the certificate of that key";
-        return fail(errc::invalid_argument);
-    }
-    if (!to.tls) return to;
-    for (const auto* key : {"-tls-ca", "-tls-cert", "-tls-key"})
-        DW_CHECK(check_readable(from, side + key, why));
+    to.username = username;
+    to.password = std::move(password);
+    if (from.for_command() == command::proxy && from.is_set(side + "-identifier"))
+        to.identifier = from.text(side + "-identifier");
+    DW_CHECK(read_endpoint_tls(from, side, to, why));
     return to;
 }
 
@@ -281,6 +301,8 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
     options.spool_size_max = from.number("spool-size-max");
     options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
     options.request_size_max = static_cast<std::uint32_t>(from.number("request-size-max"));
+    options.write_buffer_size = static_cast<std::uint32_t>(from.number("write-buffer-size"));
+    options.close_when_target_lost = from.boolean("dest-close");
     options.drain_limit_ms = static_cast<std::uint32_t>(from.number("drain-limit"));
     if (options.metrics && options.metrics_port != 0 &&
         options.metrics_port == options.listen_port) {

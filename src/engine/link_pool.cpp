@@ -92,7 +92,7 @@ void link_pool::on_link_ready(cluster_link& link)
     if (!reachable.exchange(true))
         shared_.log(
             log_level::info,
-            std::string(side()) + " " + where().text() + ": connected, protocol version " +
+            std::string(side()) + " " + where().label() + ": connected, protocol version " +
                 std::to_string(link.version())
         );
     wake_();
@@ -118,7 +118,7 @@ void link_pool::on_link_down(cluster_link& link, const std::string& why, std::ui
         shared_.target_reachable.store(false);
     shared_.log_limited(
         log_level::warning,
-        std::string(side()) + " " + where().text() + ": " +
+        std::string(side()) + " " + where().label() + ": " +
             (link.login_refused() ? refused_login(its, why) : why) + "; connecting again"
     );
 }

@@ -179,7 +179,9 @@ std::string status_json(const proxy_shared& shared, const workers& all)
         out["failure"] = why;
     }
     const auto side = [](const endpoint& where, bool reachable) {
-        return nlohmann::json{{"address", where.text()}, {"reachable", reachable}};
+        nlohmann::json its{{"address", where.text()}, {"reachable", reachable}};
+        if (!where.identifier.empty()) its["identifier"] = where.identifier;
+        return its;
     };
     out["source"] = side(shared.options.source, shared.source_reachable.load());
     out["target"] = side(shared.options.target, shared.target_reachable.load());
@@ -236,6 +238,14 @@ std::string metrics_text(const proxy_shared& shared, const workers& all)
         shared.target_wants_login.load() ? 1 : 0
     );
     append_tls_metrics(out, shared);
+    out += "# HELP dualwrite_side_info 1: what the operator calls each side\n"
+           "# TYPE dualwrite_side_info gauge\n";
+    const auto side = [&](const char* name, const endpoint& where) {
+        out += "dualwrite_side_info{side=\"" + std::string(name) + "\",address=\"" +
+               escaped(where.text()) + "\",identifier=\"" + escaped(where.identifier) + "\"} 1\n";
+    };
+    side("source", shared.options.source);
+    side("target", shared.options.target);
     append_metric(
         out,
         "dualwrite_dead_letters_total",

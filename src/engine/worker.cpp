@@ -234,9 +234,17 @@ void worker::tick()
     source_.set_wanted(wants_source);
     source_.tick();
     target_.tick();
+    watch_target();
     release_due();
     end_overdue_sessions();
     update_counters();
+}
+
+void worker::watch_target()
+{
+    const bool ready = target_.any_ready();
+    if (target_was_ready_ && !ready) ++target_losses_;
+    target_was_ready_ = ready;
 }
 
 void worker::refresh_shapes()

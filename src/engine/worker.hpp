@@ -60,6 +60,8 @@ public:
 
     // True if the answer to this write has to wait, for the target or for the disk.
     bool must_hold(std::uint64_t lsn) const noexcept;
+    // How often the last connection to the target was lost.
+    std::uint64_t target_losses() const noexcept { return target_losses_; }
     // Keeps the answer until then.
     void hold(std::uint64_t lsn, client_session& session, bytes_view envelope);
     void session_ended(client_session& session);
@@ -75,6 +77,7 @@ private:
     bool admit(const client_limits::address& from);
     void end_overdue_sessions();
     void refresh_shapes();
+    void watch_target();
     void release_due();
     bool is_due(held_answer& held);
     bool target_keeps_up() const;
@@ -103,6 +106,8 @@ private:
     std::vector<held_answer> held_;      // by the low bits of the lsn
     ring<std::uint64_t> held_in_order_;  // lsns, oldest answer first; some are gone already
     bool waiting_suspended_{false};      // the target is too slow to be waited for
+    bool target_was_ready_{false};
+    std::uint64_t target_losses_{0};
     std::int64_t clock_recorded_us_{0};
     std::int64_t unsent_since_ms_{0};  // requests to the target; 0: none
     std::thread thread_;

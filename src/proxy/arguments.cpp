@@ -37,18 +37,19 @@ std::string_view unquoted(std::string_view value) noexcept
     return quoted ? value.substr(1, value.size() - 2) : value;
 }
 
-// Two options that are no keys.
-constexpr dw_key builtin(const char* name, const char* short_name)
+// Options that are no keys.
+constexpr dw_key builtin(const char* name, const char* short_name, std::uint32_t flags)
 {
     dw_key key = DW_KEY_INIT;
     key.type = DW_TYPE_BOOLEAN;
-    key.flags = DW_KEY_DOCUMENTED;
+    key.flags = flags;
     key.name = name;
     key.short_name = short_name;
     return key;
 }
-constexpr dw_key help_option = builtin("help", "h");
-constexpr dw_key version_option = builtin("version", "");
+constexpr dw_key help_option = builtin("help", "h", DW_KEY_DOCUMENTED);
+constexpr dw_key version_option = builtin("version", "", DW_KEY_DOCUMENTED);
+constexpr dw_key check_option = builtin("check", "", 0);
 
 class reader {
 public:
@@ -58,6 +59,7 @@ public:
             ((key.flags & DW_KEY_POSITIONAL) != 0 ? positionals_ : options_).push_back(key);
         options_.push_back(help_option);
         options_.push_back(version_option);
+        options_.push_back(check_option);
     }
 
     arguments run()
@@ -106,7 +108,7 @@ private:
             std::back_inserter(documented),
             [](const auto* key) { return (key->flags & DW_KEY_DOCUMENTED) != 0; }
         );
-        if (candidates.size() > 1 && documented.size() == 1) candidates = documented;
+        if (candidates.size() > 1 && !documented.empty()) candidates = documented;
         if (candidates.size() == 1) found.key = candidates.front();
         if (candidates.size() > 1)
             for (const auto* key : candidates) found.ambiguous.emplace_back(key->name);
@@ -135,8 +137,8 @@ private:
         if (!found.ambiguous.empty()) return ambiguous(word, found.ambiguous);
         if (found.key == nullptr) return unknown(word);
         const std::string_view name = found.key->name;
-        if (name == "help" || name == "version") {
-            (name == "help" ? out_.help : out_.version) = true;
+        if (auto* asked = switch_of(name); asked != nullptr) {
+            *asked = true;
             return;
         }
         if (found.value) return take(*found.key, *found.value);
@@ -149,6 +151,14 @@ private:
         const bool list = (found.key->flags & DW_KEY_LIST) != 0;
         while (list && next_ < words_.size() && !is_option(words_[next_]))
             take(*found.key, words_[next_++]);
+    }
+
+    // nullptr: it takes a value.
+    bool* switch_of(std::string_view name) noexcept
+    {
+        if (name == "help") return &out_.help;
+        if (name == "version") return &out_.version;
+        return name == "check" ? &out_.check : nullptr;
     }
 
     bool is_option(std::string_view word) const

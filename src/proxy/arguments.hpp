@@ -27,6 +27,7 @@ struct arguments {
     std::vector<setting> settings;  // positionals too, under their keys
     bool help{false};
     bool version{false};
+    bool check{false};
     std::vector<std::string> warnings;
     std::string error;    // empty: none
     std::string unknown;  // with an error: the long name that no option has

@@ -55,6 +55,26 @@ std::string take(char* text)
 
 TEST_SUITE("capi/calls")
 {
+    TEST_CASE("dw_conf_try: reports what it saw, as text or JSON, and counts the problems")
+    {
+        const with_variable problem("FAKE_PROBLEM", "the target is asleep");
+        for (const auto command : {DW_COMMAND_PROXY, DW_COMMAND_COPY, DW_COMMAND_VALIDATE}) {
+            conf_of c(command);
+            std::size_t problems = 7;
+            char* text = nullptr;
+            REQUIRE(dw_conf_try(c.conf, DW_REPORT_TEXT, &problems, &text, nullptr) == DW_OK);
+            CHECK(problems == 1);
+            CHECK(take(text).find("problem: the target is asleep\n") != std::string::npos);
+            REQUIRE(dw_conf_try(c.conf, DW_REPORT_JSON, nullptr, &text, nullptr) == DW_OK);
+            CHECK(take(text).find(R"("problems":["the target is asleep"])") != std::string::npos);
+            c.set("target", "");
+            dw_error err = DW_ERROR_INIT;
+            CHECK(dw_conf_try(c.conf, DW_REPORT_TEXT, &problems, &text, &err) == DW_E_CONFIG);
+            CHECK(text == nullptr);
+            CHECK(std::string(err.message) == "The argument 'target' is required");
+        }
+    }
+
     TEST_CASE("dw_proxy: starts, tells, drains, stops")
     {
         const with_variable backlog("FAKE_BACKLOG", "500");
@@ -271,6 +291,9 @@ TEST_SUITE("capi/calls")
         refused(dw_conf_keys(proxy_conf.conf, 0, nullptr, &err));
         refused(dw_conf_load_env(nullptr, &err));
         refused(dw_conf_check(nullptr, &err));
+        refused(dw_conf_try(nullptr, DW_REPORT_TEXT, nullptr, &text, &err));
+        refused(dw_conf_try(proxy_conf.conf, DW_REPORT_TEXT, nullptr, nullptr, &err));
+        refused(dw_conf_try(proxy_conf.conf, 7, nullptr, &text, &err));
         refused(dw_proxy_start(nullptr, proxy_conf.conf, &err));
         refused(dw_proxy_start(&proxy, nullptr, &err));
         refused(dw_proxy_start(&proxy, copy_conf.conf, &err));

@@ -131,14 +131,8 @@ TEST_SUITE("engine/config")
             refusal(proxy, "spool-size-max", "1KiB").find("a size from 1048576") !=
             std::string::npos
         );
-        CHECK(
-            refusal(proxy, "uuid", "true") ==
-            "--uuid is not supported yet by this version; only its default, false, is"
-        );
-        CHECK(
-            refusal(proxy, "dest-close", "true") ==
-            "--dest-close is not supported yet by this version; only its default, false, is"
-        );
+        CHECK(refusal(proxy, "uuid", "true") == "");
+        CHECK(refusal(proxy, "dest-close", "true") == "");
         CHECK(
             refusal(proxy, "protocol-version", "4,2") ==
             "--protocol-version: '2' is not a number from 3 to 5"
@@ -236,6 +230,9 @@ TEST_SUITE("engine/config")
         CHECK(options->durable == durability::process);
         CHECK(options->spool_size_max == std::uint64_t{16} << 30);
         CHECK(options->request_size_max == 256u << 20);
+        CHECK(options->write_buffer_size == 65'536);
+        CHECK(options->idle_limit_ms == 0);
+        CHECK_FALSE(options->close_when_target_lost);
         CHECK(options->drain_limit_ms == 30'000);
         CHECK(options->state_dir == "/h/.local/state/dualwrite/proxy-29042");
     }
@@ -262,6 +259,13 @@ TEST_SUITE("engine/config")
              {"compression-enabled", "no"},
              {"filter-tables", "insert into test .*"},
              {"peers", "self"},
+             {"source-identifier", "east"},
+             {"target-identifier", ""},
+             {"write-buffer-size", "2097152"},
+             {"tcp-idle-time-out", "60"},
+             {"dest-close", "on"},
+             {"uuid", "true"},
+             {"only-message", "false"},
              {"ghostIps", "{\"10.0.0.1\":\"10.1.0.1\",\"::1\":\"::2\"}"},
              {"state-dir", "/x"}}
         );
@@ -286,6 +290,11 @@ TEST_SUITE("engine/config")
         CHECK_FALSE(options->compression_enabled);
         CHECK(options->filter_tables == "insert into test .*");
         CHECK(options->addresses.mode == policy::peers_mode::self);
+        CHECK(options->source.label() == "east (::1:1)");
+        CHECK(options->target.label() == "fe80::1%eth0:10350");
+        CHECK(options->write_buffer_size == 2'097'152);
+        CHECK(options->idle_limit_ms == 60'000);
+        CHECK(options->close_when_target_lost);
         CHECK(options->addresses.ghosts.size() == 2);
         CHECK(
             options->addresses.ghosts.at(std::string("\x0a\0\0\x01", 4)) ==

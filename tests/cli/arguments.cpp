@@ -31,6 +31,7 @@ std::string describe(const arguments& given)
         text += (text.empty() ? "" : " ") + key + (first ? "=" : "+=") + value;
     if (given.help) text += " HELP";
     if (given.version) text += " VERSION";
+    if (given.check) text += " CHECK";
     return text;
 }
 
@@ -92,6 +93,8 @@ constexpr row good[] = {
     {"--wai false", "wait=false"},
     {"--metrics-p 1", "metrics-port=1"},
     {"--source-p 1", "source-port=1"},
+    {"--target-pass p", "target-password=p"},
+    {"--target-password-f p", "target-password-file=p"},
     {"--h", "HELP"},
 
     // Booleans take a value
@@ -124,6 +127,8 @@ constexpr row good[] = {
     {"-h", "HELP"},
     {"--version", "VERSION"},
     {"--help src tgt", "source=src target=tgt HELP"},
+    {"--check src tgt", "source=src target=tgt CHECK"},
+    {"src --che tgt --wait false", "source=src target=tgt wait=false CHECK"},
 };
 
 constexpr row bad[] = {

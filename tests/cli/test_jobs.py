@@ -68,12 +68,36 @@ class Jobs(support.ProgramTest):
             done = self.run_program("copy", *words, *PLAIN, "--state-dir", self.folder)
             self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_a_file_serves_both_commands(self):
+        path = f"{self.folder}/c.yaml"
+        with open(path, "w") as file:
+            file.write(f"source: s\ntarget: t\nkeyspace: k\nrate: 5\nthreads: 2\n"
+                       f"state-dir: {self.folder}\n")
+        for verb in ("copy", "validate"):
+            done = self.run_program(verb, "--config", path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        with open(path, "a") as file:
+            file.write("ranges: many\n")
+        self.check_usage(f"{path}:7: --ranges: 'many' is not a number", "copy", "--config", path)
+
+    def test_check_reports_and_starts_nothing(self):
+        for verb in ("copy", "validate"):
+            done = self.job(verb, "--check", FAKE_START="throw")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("target tgt:2", done.stdout)
+            done = self.job(verb, "--check", "--json", FAKE_PROBLEM="asleep")
+            self.assertEqual((done.returncode, done.stderr), (2, ""))
+            self.assertEqual(json.loads(done.stdout)["problems"], ["asleep"])
+
     def test_help_and_version(self):
         done = self.run_program("copy", "--help")
         self.assertEqual(done.returncode, 0)
         self.assertIn("--rate ROWS", done.stdout)
         self.assertNotIn("--proxy-port", done.stdout)
-        self.assertEqual(self.run_program("--help").returncode, 0)
+        done = self.run_program("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for text in ("Usage: dualwrite COMMAND", "  copy  ", "  validate  ", "--version"):
+            self.assertIn(text, done.stdout)
         self.assertRegex(self.run_program("--version").stdout, r"^dualwrite \d+\.\d+\.\d+\n$")
 
     def test_signals_cancel_and_show_in_the_exit_code(self):

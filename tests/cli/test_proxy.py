@@ -48,12 +48,7 @@ class Arguments(support.ProgramTest):
         self.assertIn("takes true or false; 'src' counts as false", done.stderr)
         self.assertIn("The argument 'target' is required", done.stderr)
 
-    def test_what_is_not_there_yet_is_refused_unless_it_is_the_default(self):
-        for option, value in [("--uuid", "true"),
-                              ("--dest-close", "true"), ("--write-buffer-size", "2097152"),
-                              ("--only-message", "false"),
-                              ("--source-identifier", "a"), ("--target-identifier", "b")]:
-            self.check_usage(f"{option} is not supported yet", *PLAIN, option, value)
+    def test_every_documented_option_is_taken_at_its_default(self):
         done = self.run_program(*PLAIN, "--proxy-jks-file", "/f", "--proxy-jks-password", "Xyzzy")
         self.assertIn("--proxy-jks-file: cannot read /f: No such file", done.stderr)
         self.assertNotIn("Xyzzy", done.stderr)
@@ -65,6 +60,17 @@ class Arguments(support.ProgramTest):
         running.wait_for("listening on")
         running.signal(signal.SIGTERM)
         self.assertEqual(running.finish(), 0)
+
+    def test_check_reports_and_starts_nothing(self):
+        done = self.run_program("--check", *PLAIN, "--state-dir", self.folder)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("source src:9042", done.stdout)
+        self.assertTrue(done.stdout.endswith("result: it would work\n"), done.stdout)
+        done = self.run_program(*PLAIN, "--check", FAKE_PROBLEM="the target is asleep",
+                                FAKE_START="throw")
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertIn("problem: the target is asleep\nresult: 1 problem\n", done.stdout)
+        self.check_usage("The argument 'target' is required", "--check", "src")
 
     def test_help_and_version_go_to_standard_output(self):
         for words in (["--help"], ["-h"], ["--help", "src", "tgt"]):
@@ -88,6 +94,36 @@ class Arguments(support.ProgramTest):
                      f"state-dir : {self.folder}", "source : src", "metrics-port : 28000"):
             self.assertIn(line, running.seen)
         self.assertNotIn("Xyzzy", running.seen)
+
+    def test_a_file_counts_less_than_the_environment_and_that_less_than_flags(self):
+        path, password = (f"{self.folder}/{name}" for name in ("c.yaml", "password"))
+        with open(path, "w") as file:
+            file.write("source: from-file\ntarget: from-file\nthreads: 2\nsource-port: 2\n"
+                       "target-port: 2\nproxy-port: 0\ntarget-username: u\nkeyspace: k\n"
+                       f"target-password-file: {password}\n")
+        with open(password, "w") as file:
+            file.write("Xyzzy\n")
+        for words, environment in ((["--config", path], {}), ([], {"DUALWRITE_CONFIG": path}),
+                                   ([f"--config={path}"], {"DUALWRITE_CONFIG": "/no/such/file"})):
+            running = self.start(*words, "--threads", "4", DUALWRITE_THREADS="3",
+                                 DUALWRITE_SOURCE_PORT="3", DUALWRITE_STATE_DIR=self.folder,
+                                 **environment)
+            running.wait_for("listening on")
+            for line in ("source : from-file", "threads : 4", "source-port : 3", "target-port : 2",
+                         f"target-password-file : {password}", f"config : {path}"):
+                self.assertIn(line, running.seen)
+            self.assertNotIn("Xyzzy", running.seen)
+        self.check_usage(f"{path}:1: there is no option --surce; did you mean source?",
+                         "--config", self.written(path, "surce: s"))
+        self.check_usage("--config: cannot read /no/such/file", "--config", "/no/such/file")
+        self.check_usage("environment variable DUALWRITE_CONFIG: --config: cannot read", *PLAIN,
+                         DUALWRITE_CONFIG="/no/such/file")
+
+    @staticmethod
+    def written(path, text):
+        with open(path, "w") as file:
+            file.write(text)
+        return path
 
     def test_the_state_directory_has_a_place_of_its_own(self):
         def place(**environment):

@@ -8,7 +8,9 @@
 //   FAKE_FAILURE     why the proxy stops by itself after 50 ms
 //   FAKE_ROWS        rows of a job; it does 1000 every 10 ms
 //   FAKE_RESULT      succeeded, different or failed
+//   FAKE_PROBLEM     what a check of the clusters finds
 
+#include <dualwrite/engine/check.hpp>
 #include <dualwrite/engine/job.hpp>
 #include <dualwrite/engine/proxy.hpp>
 
@@ -217,6 +219,20 @@ private:
 };
 
 }  // namespace
+
+check_report check_clusters(const check_request& request)
+{
+    check_report report;
+    report.source.address = request.source.text();
+    report.source.protocol_versions = {"4/v4", "5/v5"};
+    report.source.release = "5.0";
+    report.target.address = request.target.text();
+    report.target.failure = "not looked at";
+    report.tables = 2;
+    if (const auto problem = variable("FAKE_PROBLEM"); !problem.empty())
+        report.problems.push_back(problem);
+    return report;
+}
 
 result<std::unique_ptr<proxy>>
 proxy::start(const proxy_options& options, log_sink log, std::string& why)

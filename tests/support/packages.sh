@@ -1,9 +1,9 @@
 # Sourced by tests/run and docs/tutorial/run: installs Debian packages that are missing.
 
 build_packages="g++ meson ninja-build pkg-config ccache libasio-dev libmbedtls-dev \
-nlohmann-json3-dev liblz4-dev libsnappy-dev libdeflate-dev libsqlite3-dev libpcre2-dev \
+nlohmann-json3-dev liblz4-dev libsnappy-dev libdeflate-dev libsqlite3-dev libpcre2-dev libyaml-dev \
 libcpp-httplib-dev libcli11-dev libspdlog-dev"
-test_packages="doctest-dev pybind11-dev python3-dev openssl"
+test_packages="doctest-dev pybind11-dev python3-dev openssl zsh fish groff-base"
 bed_packages="python3 python3-venv openjdk-17-jre-headless maven"
 # For tests/drivers; Go, Node and cargo must be newer than those of Debian 12.
 driver_packages="openjdk-17-jdk-headless libssl-dev"

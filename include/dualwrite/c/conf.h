@@ -52,6 +52,9 @@ DW_API void dw_conf_free(dw_conf** conf);
  * `_` stands for `-`. An empty text or list puts the default back. A failure leaves the conf as it
  * was.
  *
+ * The key `config` names a YAML file of the same keys, which this call reads. Its values stand
+ * behind those of the environment, and these behind those that calls set, in any order.
+ *
  * Returns DW_OK, or
  *   DW_E_CONFIG       the key is unknown to this command, or the value does not fit its type
  *   DW_E_UNSUPPORTED  a documented key that this version accepts at its default only
@@ -69,7 +72,7 @@ DW_API int dw_conf_get(const dw_conf* conf, const char* key, char** out, dw_erro
 
 /*
  * Reads the environment: DUALWRITE_ and the key in upper case, `-` as `_`. Variables of keys of
- * other commands are passed over. Call it before dw_conf_set for flags, which win.
+ * other commands are passed over. What was set by a call wins, before or after.
  *
  * Returns DW_OK, or what dw_conf_set says, with the variable's name in the text.
  */
@@ -80,6 +83,25 @@ DW_API int dw_conf_load_env(dw_conf* conf, dw_error* err);
  * default. dw_proxy_start and dw_job_* do the same first.
  */
 DW_API int dw_conf_check(const dw_conf* conf, dw_error* err);
+
+#define DW_REPORT_TEXT 0u /* lines for people */
+#define DW_REPORT_JSON 1u /* one object: docs/operations.md */
+
+/*
+ * Connects to both sides as the command would, looks, and starts and changes nothing. Blocks, for
+ * about a minute at most where a side does not answer.
+ *
+ * format    one DW_REPORT_*
+ * problems  how many things would not work; they are in the report. May be NULL
+ * report    free it by dw_free()
+ *
+ * Threads: any; it does not use the log.
+ * Returns DW_OK also where a side cannot be reached: that is what the report says. Or what
+ * dw_conf_check returns.
+ */
+DW_API int dw_conf_try(
+    const dw_conf* conf, uint32_t format, size_t* problems, char** report, dw_error* err
+);
 
 /*
  * Where log lines go; `log` NULL: nowhere. `user` must live until every handle that was started

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <dualwrite/base/result.hpp>
+#include <dualwrite/engine/check.hpp>
 #include <dualwrite/engine/job.hpp>
 #include <dualwrite/engine/log.hpp>
 #include <dualwrite/engine/proxy.hpp>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -65,7 +67,11 @@ std::optional<std::uint64_t> parse_duration_ms(std::string_view text) noexcept; 
 using environment = std::function<const char*(const char* name)>;
 const char* process_environment(const char* name) noexcept;
 
-// What one command was told. Values are checked when they are set, so that what is read fits.
+struct yaml_entry;
+
+// What one command was told: by a file, which the key `config` names, by the environment, by flags
+// or calls. The later ones win, in whatever order they come. Values are checked when they are set,
+// so that what is read fits.
 // `why` has a sentence for the operator after each failure; it names keys as flags: --key.
 class config {
 public:
@@ -73,7 +79,8 @@ public:
 
     command for_command() const noexcept { return command_; }
 
-    // Replaces; a list is split at commas. An empty text or list puts the default back.
+    // Replaces; a list is split at commas. An empty text or list puts the default back. Setting
+    // `config` reads the file.
     result<void> set(std::string_view key, std::string_view value, std::string& why);
     // Appends to a list.
     result<void> add(std::string_view key, std::string_view value, std::string& why);
@@ -94,11 +101,26 @@ private:
     // nullptr: not a key of this command.
     const config_key* find(std::string_view key) const noexcept;
     result<const config_key*> find(std::string_view key, std::string& why) const;
+    bool is_of_another_command(std::string_view key) const noexcept;
     std::size_t index(std::string_view key) const;
-    std::vector<std::string>& values(const config_key& key);
+
+    enum class layer : std::uint8_t { file, variables, given };
+    // Nothing: the layer does not say. No values: it puts the default back.
+    using setting = std::optional<std::vector<std::string>>;
+    std::vector<setting>& at(layer which) { return layers_[static_cast<std::size_t>(which)]; }
+    const setting& in_force(std::size_t index) const noexcept;
+    result<void>
+    set_in(layer where, std::string_view key, std::string_view value, std::string& why);
+    result<void> load_file(std::string& why);
+    result<void> take_entries(
+        const std::vector<yaml_entry>& entries,
+        std::vector<setting>& into,
+        std::size_t& line,
+        std::string& why
+    ) const;
 
     command command_;
-    std::vector<std::vector<std::string>> values_;  // as config_keys(); empty: not set
+    std::array<std::vector<setting>, 3> layers_;  // by layer; each as config_keys()
 };
 
 // Checked as a whole: required keys, combinations, files that must be there.
@@ -108,6 +130,8 @@ result<copy_options>
 make_copy_options(const config& from, const environment& env, std::string& why);
 result<validate_options>
 make_validate_options(const config& from, const environment& env, std::string& why);
+result<check_request>
+make_check_request(const config& from, const environment& env, std::string& why);
 
 // Where the command keeps its files: --state-dir, else what systemd gives, else a folder of the
 // user's named by what the command works on.

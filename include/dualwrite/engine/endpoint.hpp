@@ -24,8 +24,14 @@ struct endpoint {
     std::string tls_key_password;
     std::string username;  // empty: none known
     std::string password;
+    std::string identifier;  // what the operator calls it; empty: nothing of its own
 
     std::string text() const { return host + ":" + std::to_string(port); }
+    // For people: "east (10.0.0.1:9042)", or the address alone.
+    std::string label() const
+    {
+        return identifier.empty() ? text() : identifier + " (" + text() + ")";
+    }
 };
 
 }  // namespace dualwrite::engine

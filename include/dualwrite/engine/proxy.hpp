@@ -56,6 +56,10 @@ struct proxy_options {
 
     std::uint32_t target_connections{2};                       // per thread
     std::uint32_t request_size_max{std::uint32_t{256} << 20};  // bytes of one request's body
+    // Bytes that may wait for a slow client before the source is read no further.
+    std::uint32_t write_buffer_size{65'536};
+    // A client that was there when the target was lost is sent away at its next request.
+    bool close_when_target_lost{false};
 
     // What clients see; empty: what the source says.
     std::vector<std::uint8_t> protocol_versions;  // others are refused, as the server does

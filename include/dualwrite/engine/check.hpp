@@ -1,0 +1,75 @@
+#pragma once
+
+#include <dualwrite/engine/endpoint.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+// A look at both sides before anything is started: who they are, what they speak, and what of that
+// would not work.
+
+namespace dualwrite::engine {
+
+struct check_request {
+    endpoint source;
+    endpoint target;
+    std::string keyspace;             // empty: all but the servers' own
+    std::vector<std::string> tables;  // of it; empty: all
+    std::string state_dir;
+
+    // Of the proxy.
+    struct listener {
+        std::string host;
+        std::uint16_t port{0};
+        std::string flag;  // "--proxy-port"
+    };
+    std::vector<listener> listeners;
+    std::vector<std::uint8_t> protocol_versions;  // that clients are to be told
+    std::vector<std::string> compressions;
+};
+
+// What was seen of one side.
+struct check_side {
+    std::string address;  // as the operator calls it
+    bool tls{false};
+    std::string tls_verify;  // "full", "ca", "none"
+    std::string failure;     // why it cannot be used; empty: it can
+
+    // Told before a login.
+    std::vector<std::string> protocol_versions;  // "5/v5"
+    std::vector<std::string> cql_versions;
+    std::vector<std::string> compressions;
+    std::string authenticator;  // that asks for credentials; empty: none does
+
+    // Told after it; `release` is empty where it was not possible.
+    std::string username;
+    std::string release;
+    std::string cluster;
+    std::string datacenter;
+    std::string partitioner;
+    std::string host_id;  // of the node that answered
+    std::uint8_t protocol_version{0};
+    std::size_t nodes{0};                        // of the datacenter; 0: not known
+    std::optional<std::int64_t> clock_ahead_ms;  // of this machine's
+};
+
+struct check_report {
+    check_side source;
+    check_side target;
+    std::optional<std::size_t> tables;  // that were compared; nothing: they could not be
+    std::vector<std::string> problems;  // sentences: this would not work
+    std::vector<std::string> notes;     // what the operator should know
+};
+
+// Connects, reads, starts nothing and changes nothing. Blocking, for a minute at most where one
+// side does not answer.
+check_report check_clusters(const check_request& request);
+
+// For people, lines with an end each.
+std::string check_text(const check_report& report);
+// One object: docs/operations.md.
+std::string check_json(const check_report& report);
+
+}  // namespace dualwrite::engine

@@ -1,0 +1,29 @@
+#include <dualwrite/engine/check.hpp>
+
+#include "conf.hpp"
+#include "guard.hpp"
+
+using namespace dualwrite;
+using namespace dualwrite::capi;
+
+int dw_conf_try(
+    const dw_conf* conf, uint32_t format, size_t* problems, char** report_out, dw_error* err
+)
+{
+    return guard(err, [&] {
+        if (problems != nullptr) *problems = 0;
+        if (report_out == nullptr) return null_argument(err, "report");
+        *report_out = nullptr;
+        if (conf == nullptr) return null_argument(err, "conf");
+        if (format != DW_REPORT_TEXT && format != DW_REPORT_JSON)
+            return report(err, DW_E_INVALID_ARGUMENT, "format is not one DW_REPORT_*");
+        std::string why;
+        const auto request = make_check_request(conf->values, engine::process_environment, why);
+        if (!request) return report(err, request.error(), why);
+        const auto found = engine::check_clusters(*request);
+        if (problems != nullptr) *problems = found.problems.size();
+        return give_text(
+            report_out, format == DW_REPORT_TEXT ? check_text(found) : check_json(found)
+        );
+    });
+}
