@@ -138,7 +138,7 @@ TEST_CASE("login: several rounds are passed on, and the user of the last one is 
     const auto challenge = client.ask(opcode::auth_response, std::string("\0\0\0\5PLAIN", 9));
     CHECK(challenge.op() == opcode::auth_challenge);
     CHECK(challenge.body.ends_with("PLAIN-START"));
-    CHECK(waits_for_credentials(rig));
+    CHECK(eventually([&] { return waits_for_credentials(rig); }));
     const std::string plain("\0\0\0\4\0u\0p", 8);
     CHECK(client.ask(opcode::auth_response, plain).op() == opcode::auth_success);
     CHECK_FALSE(client.query(insert).is_error());
