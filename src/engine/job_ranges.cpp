@@ -27,6 +27,12 @@ bool is_too_much(const cql_failure& failure)
             (code == error_code::read_timeout || code == error_code::read_failure));
 }
 
+// Not this range is the matter: the others would fail as well, each after as long a time.
+bool is_away(const cql_failure& failure)
+{
+    return failure.error == make_error_code(errc::connect_failed);
+}
+
 bool is_permanent(const cql_failure& failure)
 {
     if (failure.error == make_error_code(errc::malformed) ||
@@ -74,6 +80,7 @@ asio::awaitable<void> range_runner::run_one(task next)
     }
     if (!prepare_retry(next, failure)) {
         do_.on_failed(next.planned.range, failure);
+        gave_up_ |= is_away(failure);
         co_return;
     }
     asio::steady_timer timer(executor_);

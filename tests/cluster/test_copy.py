@@ -271,6 +271,31 @@ class Resume(support.ClusterTest):
         self.assertEqual([], rows.differences(rows.read(self.source, "r", "t"),
                                               rows.read(self.target, "r", "t"))[:5])
 
+    def test_6_a_range_that_fails_is_named_and_a_rerun_does_only_what_is_missing(self):
+        shutil.rmtree(self.folder / "state")
+        process = subprocess.Popen(
+            [str(word) for word in self.command("--rate", "6000", "--retry-limit", "1s")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        support.eventually(lambda: self.count() > 5)
+        self.target.kill9()
+        output, error = process.communicate(timeout=90)
+        self.target.restart().wait_ready()
+        self.assertEqual(process.returncode, 2, error)
+        report = json.loads(output.strip().splitlines()[-1])
+        self.assertEqual(report["state"], "failed")
+        self.assertTrue(report["failed_ranges"], report)
+        failed = report["failed_ranges"][0]
+        self.assertEqual(failed["table"], "t")
+        self.assertTrue(failed["error"])
+        self.assertIn(str(failed["start"]), error, "the log names the range too")
+        before = self.done()
+        again = support.run(self.command())
+        self.assertEqual(again.returncode, 0, again.stderr)
+        rest = json.loads(again.stdout.strip().splitlines()[-1])
+        self.assertEqual(rest["rows"] + sum(count for _, _, count in before), self.ROWS)
+        self.assertEqual([], rows.differences(rows.read(self.source, "r", "t"),
+                                              rows.read(self.target, "r", "t"))[:5])
+
 
 if __name__ == "__main__":
     unittest.main()

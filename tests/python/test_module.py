@@ -72,7 +72,6 @@ class Options(WithFolder):
             ({"threads": -1}, dualwrite.ConfigError, "is not a number"),
             ({"wait_limit": 5}, dualwrite.ConfigError, "with its unit"),
             ({"keyspace": "k"}, dualwrite.ConfigError, "does not belong to this command"),
-            ({"uuid": True}, dualwrite.UnsupportedError, "not supported yet"),
             ({"target_username": "u"}, dualwrite.ConfigError, "target-password is missing"),
             ({"state_dir": "a\0b"}, dualwrite.ConfigError, "NUL"),
             ({"threads": 1.5}, TypeError, "float"),
