@@ -186,8 +186,11 @@ asio::awaitable<void> table_repair::partition(row_key key, repair_hint hint, rep
     const bool one_row = key.clustering.size() == table_.clustering_count;
     if (hint.if_gone && one_row) {
         fetched_row found;
-        const bool read = co_await source(hint).read(key, now_seconds(), found, result.failure);
+        bool read = co_await source(hint).read(key, now_seconds(), found, result.failure);
         if (!read || found.exists) co_return;
+        // Cells that are still there have their deletions on the way, each with a look of its own.
+        read = co_await target_.read(key, now_seconds(), found, result.failure);
+        if (!read || !found.exists || !found.row.regulars.empty()) co_return;
         co_await row(key, hint, result);
         co_return;
     }
