@@ -1,6 +1,7 @@
 #include "delivery.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace dualwrite::engine {
 
@@ -84,10 +85,14 @@ void delivery::pump()
 void delivery::refill()
 {
     while (window_.has_room()) {
-        const auto next = log_->next_intent();
-        if (!next) return tools_.shared.fail("the spool cannot be read: " + log_->why());
-        if (!*next) return;
-        add(**next);
+        if (!next_) {
+            const auto read = log_->next_intent();
+            if (!read) return tools_.shared.fail("the spool cannot be read: " + log_->why());
+            if (!*read) return;
+            next_ = **read;
+        }
+        if (!window_.has_room_for(next_->lsn)) return;
+        add(*std::exchange(next_, {}));
     }
 }
 

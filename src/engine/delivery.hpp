@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -165,6 +166,7 @@ private:
     std::unique_ptr<spool_log> log_;
     delivery_observer* observer_;
     replication::window window_;
+    std::optional<spool_log::intent> next_;  // read, but too far ahead for the window
     source_user source_user_{*this};
     std::vector<const replication::statement*> statements_;  // by the log's id
     std::unordered_set<std::uint64_t> unknown_;              // settled so before they were read

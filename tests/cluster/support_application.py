@@ -170,7 +170,7 @@ class _Run:
                 raise future
             future.result()
         except self._expected_errors() as error:
-            self.errors[type(error).__name__] += 1
+            self.errors[self._name_of(error)] += 1
             if operation.retried:
                 self.counts["retried"] += 1
                 return False
@@ -183,6 +183,16 @@ class _Run:
         for effect in operation.effects:
             effect()
         return True
+
+    @staticmethod
+    def _name_of(error: Exception) -> str:
+        """With the driver's reason: an empty list of hosts means that it takes all for down."""
+        name = type(error).__name__
+        tried = getattr(error, "errors", None)
+        if not isinstance(tried, dict):
+            return name
+        reasons = sorted({type(one).__name__ for one in tried.values()})
+        return f"{name} ({', '.join(reasons) or 'no host is up'})"
 
     @staticmethod
     def _expected_errors() -> tuple:

@@ -32,6 +32,21 @@ TEST_SUITE("replication/window")
         CHECK(w.empty());
     }
 
+    TEST_CASE("window: one that lies too far ahead waits, although there is room for others")
+    {
+        window w(16, 1000);
+        CHECK(w.has_room_for(1'000'000));  // empty: it begins there
+        w.add(5, some(10), false, false);
+        CHECK(w.has_room_for(20));
+        CHECK_FALSE(w.has_room_for(21));
+        w.add(20, some(10), true, false);  // 6 to 19 were finished before
+        CHECK_FALSE(w.has_room());
+        w.finish(5);
+        CHECK(w.base() == 20);
+        CHECK(w.has_room_for(35));
+        CHECK_FALSE(w.has_room_for(36));
+    }
+
     TEST_CASE("window: applied before it was read, it is ready at once")
     {
         window w(16, 1000);

@@ -47,6 +47,11 @@ public:
     {
         return barrier_ == 0 && top_ - base_ < entries_.size() && bytes_ < bytes_max_;
     }
+    // The same for this one: those that are left out take places too.
+    bool has_room_for(std::uint64_t lsn) const noexcept
+    {
+        return has_room() && (empty() || lsn - base_ < entries_.size());
+    }
     bool empty() const noexcept { return base_ == top_; }
     std::size_t size() const noexcept { return static_cast<std::size_t>(top_ - base_); }
 
