@@ -227,6 +227,9 @@ private:
     bytes_view changed_event(const protocol::envelope_header& h, bytes_view envelope);
     void learn_own_address(int client);
     bytes_view changed_supported(const protocol::envelope_header& h, bytes_view envelope);
+    // An envelope of the turn's space, not compressed; its size is that of the two parts.
+    bytes_view
+    made_envelope(protocol::envelope_header header, bytes_view prefix, bytes_view message);
     bytes_view with_message(
         const protocol::envelope_header& h, bytes_view envelope, bytes_view old, bytes_view message
     );

@@ -16,22 +16,23 @@ using protocol::envelope_header;
 using protocol::envelope_header_size;
 using protocol::error_code;
 
+namespace {
+
+std::vector<std::uint16_t> positions_of(const replication::statement& statement)
+{
+    std::vector<std::uint16_t> out;
+    for (const auto& marker : statement.hidden) out.push_back(marker.position);
+    return out;
+}
+
+}  // namespace
+
 bytes_view client_session::rebuilt_envelope(const write_request& request)
 {
     const auto message = protocol::skip_request_prefix(request.header.flags, request.body);
     DW_ASSERT(message);  // it was parsed before
     const auto prefix = request.body.first(request.body.size() - message->size());
-    auto header = request.header;
-    header.flags &= static_cast<std::uint8_t>(~protocol::flag_compressed);
-    header.body_size = static_cast<std::uint32_t>(prefix.size() + rebuilt_.size());
-    const auto size = header.size();
-    auto space = worker_.on().turn_space(size).first(size);
-    worker_.on().use_turn_space(size);
-    protocol::store_envelope_header(space.data(), header);
-    auto* out = space.data() + envelope_header_size;
-    if (!prefix.empty()) std::memcpy(out, prefix.data(), prefix.size());
-    std::memcpy(out + prefix.size(), rebuilt_.data(), rebuilt_.size());
-    return space;
+    return made_envelope(request.header, prefix, rebuilt_.view());
 }
 
 bytes_view client_session::take_evaluated(
@@ -75,9 +76,7 @@ void client_session::append_hidden(
     byte_buffer& out, const replication::statement& statement, bytes_view values
 )
 {
-    std::vector<std::uint16_t> positions;
-    for (const auto& marker : statement.hidden) positions.push_back(marker.position);
-    protocol::append_values_with(out, values, positions, [&](std::size_t i) {
+    protocol::append_values_with(out, values, positions_of(statement), [&](std::size_t i) {
         return worker_.evaluator().evaluate(statement.hidden[i].gives, worker_.on().wall_ms());
     });
 }
@@ -168,11 +167,10 @@ bytes_view client_session::without_hidden(
 {
     const auto& its = worker_.registry().by_id(static_cast<std::uint32_t>(statement));
     if (its.hidden.empty()) return envelope;
-    std::vector<std::uint16_t> positions;
-    for (const auto& marker : its.hidden) positions.push_back(marker.position);
     const auto old = message_of(h, envelope);
     byte_buffer message;
-    if (!protocol::append_prepared_without(message, old, h.version, positions)) return envelope;
+    if (!protocol::append_prepared_without(message, old, h.version, positions_of(its)))
+        return envelope;
     return with_message(h, envelope, old, message.view());
 }
 

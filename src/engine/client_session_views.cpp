@@ -19,7 +19,12 @@ bytes_view client_session::with_message(
                           old.data() <= plain_.data() + plain_.size();
     const auto body = unpacked ? plain_.view() : envelope.subspan(envelope_header_size);
     const auto prefix = body.first(static_cast<std::size_t>(old.data() - body.data()));
-    auto header = h;
+    return made_envelope(h, prefix, message);
+}
+
+bytes_view
+client_session::made_envelope(envelope_header header, bytes_view prefix, bytes_view message)
+{
     header.flags &= static_cast<std::uint8_t>(~protocol::flag_compressed);
     header.body_size = static_cast<std::uint32_t>(prefix.size() + message.size());
     const auto size = header.size();

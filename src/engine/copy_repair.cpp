@@ -184,27 +184,31 @@ asio::awaitable<bool> table_repair::write_plan(
 asio::awaitable<void> table_repair::partition(row_key key, repair_hint hint, repair_result& result)
 {
     const bool one_row = key.clustering.size() == table_.clustering_count;
-    if (hint.if_gone && one_row) {
+    if (table_.has_statics() && !hint.if_gone) {
+        row_key statics{key.partition, {}, true};
+        co_await row(statics, hint, result);
+        if (result.failure) co_return;
+    }
+    if (one_row) {
+        co_await row_as_hinted(key, hint, result);
+        co_return;
+    }
+    std::vector<row_key> differing;
+    co_await compare_streams(key, hint, differing, result);
+}
+
+asio::awaitable<void>
+table_repair::row_as_hinted(row_key key, repair_hint hint, repair_result& result)
+{
+    if (hint.if_gone) {
         fetched_row found;
         bool read = co_await source(hint).read(key, now_seconds(), found, result.failure);
         if (!read || found.exists) co_return;
         // Cells that are still there have their deletions on the way, each with a look of its own.
         read = co_await target_.read(key, now_seconds(), found, result.failure);
         if (!read || !found.exists || !found.row.regulars.empty()) co_return;
-        co_await row(key, hint, result);
-        co_return;
     }
-    if (table_.has_statics()) {
-        row_key statics{key.partition, {}, true};
-        co_await row(statics, hint, result);
-        if (result.failure) co_return;
-    }
-    if (one_row) {
-        co_await row(key, hint, result);
-        co_return;
-    }
-    std::vector<row_key> differing;
-    co_await compare_streams(key, hint, differing, result);
+    co_await row(key, hint, result);
 }
 
 // Walks over both sides page by page. What seems to differ is looked at again row by row, because
@@ -247,7 +251,7 @@ asio::awaitable<void> table_repair::compare_streams(
         }
         if (!ended && differing.size() < 64) continue;
         for (const auto& one : differing) {
-            co_await row(one, hint, result);
+            co_await row_as_hinted(one, hint, result);
             if (result.failure) co_return;
         }
         differing.clear();

@@ -28,7 +28,8 @@ struct repair_result {
 struct repair_hint {
     std::int64_t writetime_us{0};  // see copy::repair_options
     bool serial{false};            // read the source at LOCAL_SERIAL
-    bool if_gone{false};           // a row that the source has is left alone
+    // Only a row that is gone at the source and has no cell left at the target is touched.
+    bool if_gone{false};
 };
 
 // Makes rows of one table at the target what they are at the source: reads the target, then the
@@ -76,6 +77,8 @@ private:
     statement_for(const copy::repair_write& write, cql_failure& why);
     copy::write_statement
     make_statement(const copy::repair_write& write, copy::writetime_in place) const;
+    // row(), unless the hint says that this row is not to be touched.
+    asio::awaitable<void> row_as_hinted(row_key key, repair_hint hint, repair_result& result);
     asio::awaitable<void> compare_streams(
         row_key key, repair_hint hint, std::vector<row_key>& differing, repair_result& result
     );

@@ -35,7 +35,6 @@ public:
     // Returns when all ranges are done or have failed, or when the job stops.
     asio::awaitable<void> run(std::vector<copy::planned_range> ranges);
     std::uint64_t ranges_done() const noexcept { return ranges_done_; }
-    bool gave_up() const noexcept { return gave_up_; }
 
 private:
     asio::awaitable<void> work();

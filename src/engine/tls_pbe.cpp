@@ -20,7 +20,6 @@ using digest_context = tls_object<mbedtls_md_context_t, mbedtls_md_init, mbedtls
 using std::string_view_literals::operator""sv;
 
 constexpr auto pbes2 = "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"sv;       // 1.2.840.113549.1.5.13
-constexpr auto pbkdf2_id = "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c"sv;   // 1.2.840.113549.1.5.12
 constexpr auto pkcs12_pbe = "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"sv;  // 1.2.840.113549.1.12.1
 constexpr auto hmac_with = "\x2a\x86\x48\x86\xf7\x0d\x02"sv;           // 1.2.840.113549.2
 constexpr auto aes = "\x60\x86\x48\x01\x65\x03\x04\x01"sv;             // 2.16.840.1.101.3.4.1

@@ -34,6 +34,9 @@ struct pbe_password {
     secret_octets utf16_zero;
 };
 
+// Of PBKDF2: 1.2.840.113549.1.5.12
+inline constexpr std::string_view pbkdf2_id{"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c", 9};
+
 // The digest with this object identifier; null: not one of ours.
 const mbedtls_md_info_t* digest_of(octets_view oid) noexcept;
 

@@ -15,7 +15,6 @@ using std::string_view_literals::operator""sv;
 constexpr auto data = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"sv;            // 1.2.840.113549.1.7.1
 constexpr auto encrypted_data = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x06"sv;  // 1.2.840.113549.1.7.6
 constexpr auto pbmac1 = "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0e"sv;          // 1.2.840.113549.1.5.14
-constexpr auto pbkdf2_id = "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0c"sv;       // 1.2.840.113549.1.5.12
 constexpr auto hmac_sha256 = "\x2a\x86\x48\x86\xf7\x0d\x02\x09"sv;         // 1.2.840.113549.2.9
 constexpr auto hmac_sha512 = "\x2a\x86\x48\x86\xf7\x0d\x02\x0b"sv;         // 1.2.840.113549.2.11
 constexpr auto bag = "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01"sv;   // 1.2.840.113549.1.12.10.1

@@ -13,17 +13,6 @@ namespace {
 
 const std::string insert = "INSERT INTO k.t (a) VALUES (1)";
 
-std::int64_t now_ms()
-{
-    using namespace std::chrono;
-    return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
-
-bool is_write(const seen_request& r)
-{
-    return r.is_write();
-}
-
 bool refuses_connections(std::uint16_t port)
 {
     try {

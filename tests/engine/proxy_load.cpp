@@ -22,11 +22,6 @@ std::set<std::int64_t> times_of(const fake_cluster& side)
     return out;
 }
 
-bool is_write(const seen_request& r)
-{
-    return r.is_write();
-}
-
 }  // namespace
 
 TEST_SUITE_BEGIN("engine/proxy_load");

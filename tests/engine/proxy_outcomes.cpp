@@ -45,11 +45,6 @@ fake_cluster::script once(const scenario& its)
     };
 }
 
-bool is_write(const seen_request& r)
-{
-    return r.is_write();
-}
-
 void check_scenario(std::uint8_t version, const scenario& its, std::string_view cql)
 {
     proxy_rig rig;

@@ -21,11 +21,6 @@ bool is_schema(const seen_request& r)
     return r.is_schema();
 }
 
-bool is_write(const seen_request& r)
-{
-    return r.is_write();
-}
-
 std::string insert(int a)
 {
     return "INSERT INTO k.t (a) VALUES (" + std::to_string(a) + ")";

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "clock.hpp"
 #include "fake_cluster_connection.hpp"
 
 namespace dualwrite::test {
@@ -16,12 +17,6 @@ namespace dualwrite::test {
 namespace {
 
 constexpr int listen_backlog = 1024;
-
-std::int64_t now_ms()
-{
-    using namespace std::chrono;
-    return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
 
 // Bound, so that the port stays ours; it takes connections only after listen().
 engine::unique_fd bind_loopback(std::uint16_t& port)

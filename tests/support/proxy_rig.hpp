@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "clock.hpp"
 #include "fake_cluster.hpp"
 #include "fake_refresher.hpp"
 #include "wire_client.hpp"
@@ -61,6 +62,12 @@ private:
     std::vector<std::string> log_;
     std::unique_ptr<engine::proxy> proxy_;
 };
+
+// For the filters of fake clusters.
+inline bool is_write(const seen_request& r)
+{
+    return r.is_write();
+}
 
 // True as soon as `condition` is, false after the limit.
 bool eventually(const std::function<bool()>& condition, std::int64_t limit_ms = 20'000);

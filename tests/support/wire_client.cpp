@@ -9,17 +9,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "clock.hpp"
+
 namespace dualwrite::test {
 
 using protocol::opcode;
 
 namespace {
-
-std::int64_t now_ms()
-{
-    using namespace std::chrono;
-    return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
 
 protocol::error_view parse(const answer& its)
 {
