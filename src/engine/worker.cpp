@@ -193,6 +193,7 @@ bool worker::commit()
         shared_.fail("the spool cannot be written: " + log().why());
         return false;
     }
+    update_backlog();
     for (auto& left : left_) left->pump();
     live_->pump();
     source_.flush();
@@ -253,16 +254,22 @@ void worker::refresh_shapes()
     registry_.set_shapes(shared_.shapes());
 }
 
-void worker::update_counters()
+// Before the turn's answers leave: who has been answered and asks for the status finds the write.
+void worker::update_backlog()
 {
     std::uint64_t backlog = live_->backlog();
+    for (const auto& left : left_) backlog += left->backlog();
+    counters_.backlog.set(backlog);
+}
+
+void worker::update_counters()
+{
     std::int64_t oldest = live_->oldest_accepted_ms();
     for (const auto& left : left_) {
-        backlog += left->backlog();
         const auto its = left->oldest_accepted_ms();
         if (its != 0 && (oldest == 0 || its < oldest)) oldest = its;
     }
-    counters_.backlog.set(backlog);
+    update_backlog();
     counters_.oldest_ms.set(static_cast<std::uint64_t>(oldest));
     counters_.clients.set(sessions_.size());
     counters_.target_connections.set(target_.ready_count());

@@ -74,6 +74,7 @@ private:
     void flush_target();
     void tick();
     void update_counters();
+    void update_backlog();
     bool admit(const client_limits::address& from);
     void end_overdue_sessions();
     void refresh_shapes();

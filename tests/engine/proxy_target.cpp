@@ -288,6 +288,18 @@ TEST_CASE("proxy: a target that is away for the whole run and back later gets ev
     for (const auto& its : rig.target.writes()) CHECK(times.at(its->values) == its->timestamp_us);
 }
 
+TEST_CASE("proxy: the status counts a write from the moment that its client is answered")
+{
+    proxy_rig rig;
+    rig.target.down();
+    rig.start(false);
+    auto client = rig.client(4);
+    for (int i = 1; i <= 20; ++i) {
+        write_one(client);
+        CHECK(rig.number("backlog") == i);
+    }
+}
+
 TEST_CASE("proxy: a target that keeps losing its connections gets every write in the end")
 {
     proxy_rig rig;
