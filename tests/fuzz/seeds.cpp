@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 
+#include "../policy/corpus.hpp"
 #include "fuzz.hpp"
 
 using namespace dualwrite;
@@ -221,6 +222,14 @@ std::vector<seed> handshake_seeds()
     };
 }
 
+std::vector<seed> statement_seeds()
+{
+    std::vector<seed> out;
+    for (const auto& row : policy::read_corpus(DW_STATEMENTS_FILE))
+        out.push_back({"line" + std::to_string(row.line), row.cql});
+    return out;
+}
+
 std::vector<seed> plain_seeds(std::initializer_list<std::string_view> texts)
 {
     std::vector<seed> out;
@@ -271,17 +280,7 @@ std::vector<seed> seeds_of(std::string_view target)
              std::string(300, 'a'),
              "\0\0\0\0\0"}
         );
-    if (target == "statement")
-        return plain_seeds(
-            {"INSERT INTO ks.t (a, \"B\") VALUES (?, 'it''s') USING TTL 5",
-             "UPDATE t SET a[1] = $$x$$, c = c + 1 WHERE k = :k IF EXISTS",
-             "BEGIN UNLOGGED BATCH DELETE a FROM t WHERE k = 1; APPLY BATCH; -- end",
-             "SELECT * FROM t WHERE k IN (1, 2) /* read */",
-             "USE \"Ks\"",
-             "TRUNCATE TABLE t",
-             "CREATE TABLE IF NOT EXISTS t (k int PRIMARY KEY, m map<text, frozen<list<int>>>)",
-             "INSERT INTO t JSON '{\"a\": now()}' DEFAULT UNSET"}
-        );
+    if (target == "statement") return statement_seeds();
     if (target == "types")
         return plain_seeds(
             {"map<text, frozen<list<vector<float, 3>>>>",

@@ -127,10 +127,4 @@ inline std::string describe(std::string_view cql, const statement_facts& f)
     return out;
 }
 
-// One row of a table of statements.
-struct corpus_row {
-    std::string_view cql;
-    std::string_view facts;  // as describe() shows them
-};
-
 }  // namespace dualwrite::policy
