@@ -167,6 +167,7 @@ private:
         if (!request_.keyspace.empty()) at_source = {request_.keyspace};
         report_.tables = 0;
         for (const auto& keyspace : at_source) {
+            if (!request_.selection.takes_some_of(keyspace)) continue;
             cql_failure why;
             const auto ours = co_await read_schema(source_, keyspace, why);
             if (!ours && why.error == make_error_code(errc::invalid_argument)) {
@@ -179,6 +180,8 @@ private:
             }
             co_await compare_keyspace(keyspace, *ours, at_target.contains(keyspace));
         }
+        if (!request_.selection.empty() && *report_.tables == 0)
+            report_.problems.push_back("--tables-include and --tables-exclude leave no table");
         if (unnamed_ != 0)
             report_.problems.push_back("and " + std::to_string(unnamed_) + " more of these");
     }
@@ -219,7 +222,7 @@ private:
             co_return;
         }
         for (const auto& [name, table] : ours.tables) {
-            if (!is_wanted(name)) continue;
+            if (!is_wanted(keyspace, name)) continue;
             ++*report_.tables;
             const auto* found = theirs ? find(theirs->tables, name) : nullptr;
             const auto where = keyspace + "." + name;
@@ -242,8 +245,9 @@ private:
         return found == in.end() ? nullptr : &found->second;
     }
 
-    bool is_wanted(const std::string& table) const
+    bool is_wanted(const std::string& keyspace, const std::string& table) const
     {
+        if (!request_.selection.takes(keyspace, table)) return false;
         const auto& asked = request_.tables;
         return asked.empty() || std::find(asked.begin(), asked.end(), table) != asked.end();
     }

@@ -276,7 +276,7 @@ private:
     std::vector<std::unique_ptr<dead_letter>> letters_;
 
     byte_buffer plain_;     // a decompressed body
-    byte_buffer children_;  // of the batch in work
+    byte_buffer children_;  // of the batch in work, or the values of a part of one
     byte_buffer rebuilt_;   // a request's body with the values of functions
 };
 

@@ -221,7 +221,10 @@ client_session::take_execute(const envelope_header& h, bytes_view envelope, byte
     if (statement == nullptr) return answer_unprepared(h, id);
     if (statement->tells_addresses)
         return forward(h, envelope, {pending::kind::addresses, false, statement->id + 1});
-    if (statement->is_pass()) return forward(h, envelope, {});
+    if (statement->is_pass()) {
+        if (statement->stays) worker_.counters().left_out.add();
+        return forward(h, envelope, {});
+    }
     const auto execute = protocol::parse_execute(body, version_, h.flags);
     if (!execute)
         return answer_error(h, error_code::protocol_error, "dualwrite: malformed EXECUTE");

@@ -1,3 +1,5 @@
+#include <dualwrite/protocol/hidden_values.hpp>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -48,6 +50,15 @@ bytes_view client_session::take_write(
     bool execute
 )
 {
+    auto values = parameters.values;
+    auto value_count = parameters.value_count;
+    // Named ones that the part does not ask for are passed over by the server.
+    if (statement.part && !parameters.named_values) {
+        children_.clear();
+        value_count = protocol::append_values_without(children_, values, statement.part->left_out);
+        values = children_.view();
+    }
+    if (statement.stays || statement.part) worker_.counters().left_out.add();
     switch (statement.decision.what) {
     case plan::pass:
         return forward(request.header, request.envelope, {});
@@ -56,9 +67,7 @@ bytes_view client_session::take_write(
             request,
             statement.table,
             statement.decision.reason,
-            {{statement.target_text,
-              std::string(as_text(parameters.values)),
-              parameters.named_values}}
+            {{statement.target_text, std::string(as_text(values)), parameters.named_values}}
         );
     case plan::schema:
         return mirror_schema(request, statement);
@@ -69,7 +78,7 @@ bytes_view client_session::take_write(
     }
     mutation_header mutation;
     mutation.kind = execute ? mutation_kind::execute : mutation_kind::query;
-    mutation.count = parameters.value_count;
+    mutation.count = value_count;
     if (parameters.named_values) mutation.flags |= flags::named_values;
     if (statement.facts.may_be_several) mutation.flags |= flags::several;
     if (statement.has_ttl) mutation.flags |= flags::has_ttl;
@@ -83,7 +92,7 @@ bytes_view client_session::take_write(
         parameters,
         std::span(ids).first(execute ? 1 : 0),
         execute ? std::string_view{} : statement.target_text,
-        parameters.values,
+        values,
         times_of(statement.timestamp_in_text, statement.facts.conditional)
     );
 }
@@ -191,6 +200,7 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
         else
             statement = &made.emplace(registry.make(keyspace, child.text));
         if (statement == nullptr) return answer_unprepared(h, child.id);
+        if (statement->stays) worker_.counters().left_out.add();
         if (statement->is_pass()) continue;  // stays at the source
         if (!evaluated && (!statement->hidden.empty() || policy::is_evaluable(statement->facts)))
             return batch_evaluated(request, *batch);

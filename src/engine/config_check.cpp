@@ -10,6 +10,7 @@ check_request of_proxy(proxy_options options)
     request.source = std::move(options.source);
     request.target = std::move(options.target);
     request.state_dir = std::move(options.state_dir);
+    request.selection = std::move(options.tables);
     request.listeners.push_back({options.listen_host, options.listen_port, "--proxy-port"});
     if (options.metrics)
         request.listeners.push_back({options.metrics_host, options.metrics_port, "--metrics-port"});
@@ -26,6 +27,7 @@ check_request of_job(job_options options)
     request.state_dir = std::move(options.state_dir);
     request.keyspace = std::move(options.keyspace);
     request.tables = std::move(options.tables);
+    request.selection = std::move(options.selection);
     return request;
 }
 

@@ -77,6 +77,25 @@ result<void> check_pair(const named& a, const named& b, std::string& why)
     return fail(errc::invalid_argument);
 }
 
+result<policy::table_selection> read_selection(const config& from, std::string& why)
+{
+    policy::table_selection out;
+    for (const auto& [key, into] :
+         {std::pair{"tables-include", &out.include}, std::pair{"tables-exclude", &out.exclude}}) {
+        for (const auto& text : from.list(key)) {
+            auto pattern = policy::parse_table_pattern(text);
+            if (!pattern) {
+                why = std::string("--") + key + ": '" + text.substr(0, 100) +
+                      "' is not KEYSPACE.TABLE, names as the schema has them and without quotes; "
+                      "* stands for any characters";
+                return fail(errc::invalid_argument);
+            }
+            into->push_back(std::move(*pattern));
+        }
+    }
+    return out;
+}
+
 // What clients are told, and which statements stay at the source.
 result<void> read_views(const config& from, proxy_options& options, std::string& why)
 {
@@ -93,6 +112,8 @@ result<void> read_views(const config& from, proxy_options& options, std::string&
         DW_TRY(ghosts, parse_ghost_addresses(json, why));
         options.addresses.ghosts = std::move(ghosts);
     }
+    DW_TRY(selection, read_selection(from, why));
+    options.tables = std::move(selection);
     options.filter_tables = from.text("filter-tables");
     if (options.filter_tables.empty()) return {};
     if (const auto filter = make_text_filter(options.filter_tables, why); !filter) {
@@ -239,6 +260,8 @@ result<Options> make_job_options(const config& from, const environment& env, std
         return fail(errc::invalid_argument);
     }
     options.tables = from.list("table");
+    DW_TRY(selection, read_selection(from, why));
+    options.selection = std::move(selection);
     DW_TRY(dir, state_dir(from, env, why));
     options.state_dir = std::move(dir);
     options.ranges = static_cast<std::uint32_t>(from.number("ranges"));

@@ -167,6 +167,12 @@ constexpr auto keys = std::to_array<config_key>({
     {"keyspace", "", text, "NAME", "", jobs, required, 0, 0, data, "The keyspace."},
     {"table", "", text, "NAME", "", jobs, list, 0, 0, data,
      "A table; may be given several times. Default: all of the keyspace."},
+    {"tables-include", "", text, "KEYSPACE.TABLE", "", all, list, 0, 0, data,
+     "Only these tables; * stands for any characters: shop.*, *.orders. May be given several "
+     "times."},
+    {"tables-exclude", "", text, "KEYSPACE.TABLE", "", all, list, 0, 0, data,
+     "Not these tables. At the proxy, statements about tables that are left out go to the source "
+     "only."},
     {"read-consistency", "", choice, read_levels, "LOCAL_QUORUM", jobs, 0, 0, 0, data,
      "Consistency level of reads."},
     {"write-consistency", "", choice, write_levels, "LOCAL_QUORUM", copy, 0, 0, 0, data,

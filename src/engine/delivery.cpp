@@ -43,7 +43,7 @@ const replication::statement& delivery::statement_of(std::uint32_t log_id)
     if (log_id >= statements_.size()) statements_.resize(log_id + 1);
     if (statements_[log_id] == nullptr) {
         const auto& text = log_->statement_of(log_id);
-        statements_[log_id] = &tools_.registry.intern(text.keyspace, text.text);
+        statements_[log_id] = &tools_.registry.intern_chosen(text.keyspace, text.text);
     }
     return *statements_[log_id];
 }

@@ -72,6 +72,27 @@ void add_table(
     out.push_back(std::move(table));
 }
 
+// Those that --table names, else all; of these the selected ones.
+std::vector<std::string>
+wanted_names(const job_options& options, const keyspace_schema& source, std::string& why)
+{
+    auto names = options.tables;
+    for (const auto& name : names)
+        if (!options.selection.takes(options.keyspace, name))
+            add_problem(why, name, "left out by --tables-include or --tables-exclude");
+    if (!names.empty()) return names;
+    for (const auto& [name, model] : source.tables) names.push_back(name);
+    for (const auto& [name, reason] : source.unreadable) names.push_back(name);
+    const bool had_some = !names.empty();
+    std::erase_if(names, [&](const std::string& name) {
+        return !options.selection.takes(options.keyspace, name);
+    });
+    if (had_some && names.empty())
+        why =
+            "--tables-include and --tables-exclude leave no table of keyspace " + options.keyspace;
+    return names;
+}
+
 }  // namespace
 
 asio::awaitable<std::optional<std::vector<job_table>>> find_tables(
@@ -94,12 +115,8 @@ asio::awaitable<std::optional<std::vector<job_table>>> find_tables(
         why = "cannot read the schema of the target: " + failure.describe();
         co_return std::nullopt;
     }
-    auto names = options.tables;
-    if (names.empty()) {
-        for (const auto& [name, model] : at_source->tables) names.push_back(name);
-        for (const auto& [name, reason] : at_source->unreadable) names.push_back(name);
-    }
     std::vector<job_table> out;
+    const auto names = wanted_names(options, *at_source, why);
     for (const auto& name : names) add_table(name, *at_source, *at_target, use, out, why);
     if (!why.empty()) co_return std::nullopt;
     co_return out;

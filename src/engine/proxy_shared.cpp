@@ -1,5 +1,8 @@
 #include "proxy_shared.hpp"
 
+#include <dualwrite/policy/statement.hpp>
+#include <dualwrite/policy/statement_shape.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -13,6 +16,8 @@ constexpr std::int64_t log_interval_ms = 10'000;
 // Of texts whose repetitions are counted; a flood of different ones must not grow for ever.
 constexpr std::size_t limited_texts_max = 1000;
 constexpr std::size_t logins_max = 64;
+// Forms of statements that are logged, at most 200 bytes each.
+constexpr std::size_t shapes_seen_max = 500;
 
 std::int64_t steady_now_ms() noexcept
 {
@@ -80,9 +85,28 @@ std::vector<incident> proxy_shared::incidents() const
     return out;
 }
 
+// Once for each shape: what the operator needs to find the application that sends it.
+void proxy_shared::log_not_understood(const dead_letter& letter)
+{
+    for (const auto& its : letter.statements) {
+        const auto facts = policy::classify(its.text);
+        if (facts.kind != policy::statement_kind::unknown && !facts.unparsed) continue;
+        const auto shape = policy::statement_shape(its.text);
+        {
+            const std::lock_guard lock(mutex_);
+            if (shapes_seen_.size() >= shapes_seen_max) return;
+            if (!shapes_seen_.insert(shape).second) continue;
+        }
+        log(log_level::warning,
+            "not understood, so that it went to the source only: " + shape +
+                " (this form of it is not logged again)");
+    }
+}
+
 void proxy_shared::keep(const dead_letter& letter)
 {
     report(letter.table, letter.reason);
+    log_not_understood(letter);
     const auto bytes = to_json_line(letter, std::time(nullptr));
     dead_letters_.fetch_add(1);
     if (const auto kept = spool->keep_dead_letter(as_bytes(bytes)); !kept)

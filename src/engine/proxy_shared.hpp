@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -60,6 +61,7 @@ struct proxy_counters {
     counter target_errors;
     counter target_retries;
     counter waits_given_up;
+    counter left_out;  // statements, or parts of batches, that filter or selection keeps away
     counter backlog;
     counter oldest_ms;  // when the oldest write that is not delivered was accepted; 0: none
     counter target_connections;
@@ -169,6 +171,8 @@ private:
     std::string failure_;
     std::map<std::string, limited> limited_;
     std::map<std::pair<std::string, std::string>, std::uint64_t> incidents_;
+    void log_not_understood(const dead_letter& letter);
+    std::set<std::string> shapes_seen_;  // of statements that were not understood
     std::atomic<std::uint64_t> dead_letters_{0};
     std::unordered_map<std::string, prepared_text, replication::text_hash, std::equal_to<>>
         prepared_;

@@ -63,6 +63,10 @@ constexpr auto metrics = std::to_array<metric>({
      "Answers that did not wait for the target any longer",
      true,
      &proxy_totals::waits_given_up},
+    {"left_out",
+     "Statements that --filter-tables or --tables-... keep at the source",
+     true,
+     &proxy_totals::left_out},
     {"backlog", "Writes that the target has not acknowledged", false, &proxy_totals::backlog},
     {"oldest_age_ms",
      "Age of the oldest write in delivery, milliseconds",
@@ -158,6 +162,7 @@ proxy_totals sum(const workers& all)
         out.target_errors += c.target_errors.get();
         out.target_retries += c.target_retries.get();
         out.waits_given_up += c.waits_given_up.get();
+        out.left_out += c.left_out.get();
         out.backlog += c.backlog.get();
         out.target_connections += c.target_connections.get();
         out.lag_ms = std::max(out.lag_ms, c.lag_ms.get());

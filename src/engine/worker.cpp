@@ -25,6 +25,7 @@ worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd l
       target_(loop_, shared, false, shared.options.target_connections, [] {})
 {
     if (shared.filter) registry_.set_filter(shared.filter);
+    registry_.set_selection(shared.options.tables);
     const bool holds = shared.options.wait || shared.options.durable == durability::fsync;
     if (holds) held_.resize(held_max);
     if (shared.options.durable == durability::fsync)

@@ -148,8 +148,10 @@ private:
             return;
         }
         take(*found.key, words_[next_++]);
-        const bool list = (found.key->flags & DW_KEY_LIST) != 0;
-        while (list && next_ < words_.size() && !is_option(words_[next_]))
+        // The Java tool's lists take the words behind them, SOURCE and TARGET if they come there.
+        constexpr auto greedy = DW_KEY_LIST | DW_KEY_DOCUMENTED;
+        while ((found.key->flags & greedy) == greedy && next_ < words_.size() &&
+               !is_option(words_[next_]))
             take(*found.key, words_[next_++]);
     }
 

@@ -258,6 +258,8 @@ TEST_SUITE("engine/config")
              {"compression", "LZ4"},
              {"compression-enabled", "no"},
              {"filter-tables", "insert into test .*"},
+             {"tables-include", "shop.*,crm.people"},
+             {"tables-exclude", "*.log_*"},
              {"peers", "self"},
              {"source-identifier", "east"},
              {"target-identifier", ""},
@@ -289,6 +291,11 @@ TEST_SUITE("engine/config")
         CHECK(options->compressions == std::vector<std::string>{"lz4"});
         CHECK_FALSE(options->compression_enabled);
         CHECK(options->filter_tables == "insert into test .*");
+        CHECK(
+            options->tables.include ==
+            std::vector<policy::table_pattern>{{"shop", "*"}, {"crm", "people"}}
+        );
+        CHECK(options->tables.exclude == std::vector<policy::table_pattern>{{"*", "log_*"}});
         CHECK(options->addresses.mode == policy::peers_mode::self);
         CHECK(options->source.label() == "east (::1:1)");
         CHECK(options->target.label() == "fe80::1%eth0:10350");
@@ -332,6 +339,14 @@ TEST_SUITE("engine/config")
         CHECK(
             why({s, t, {"filter-tables", "insert (into"}}
             ).find("--filter-tables: the pattern is") == 0
+        );
+        CHECK(
+            why({s, t, {"tables-include", "a.b,orders"}}
+            ).find("--tables-include: 'orders' is not KEYSPACE.TABLE") == 0
+        );
+        CHECK(
+            why({s, t, {"tables-exclude", "\"Ks\".t"}}
+            ).find("--tables-exclude: '\"Ks\".t' is not") == 0
         );
         for (const std::string bad :
              {"{",

@@ -106,6 +106,10 @@ constexpr row good[] = {
     {"--wait 0", "wait=false"},
     {"--wait off", "wait=false"},
 
+    // new lists take one word
+    {"--tables-include a.b,c.* src tgt --tables-include d.e",
+     "tables-include=a.b,c.* source=src target=tgt tables-include+=d.e"},
+
     // lists take the words behind them
     {"src tgt --protocol-version 3 4",
      "source=src target=tgt protocol-version=3 protocol-version+=4"},

@@ -119,6 +119,26 @@ class Copy(CopyTest):
         finally:
             self.both("DROP TABLE corpus.counted")
 
+    def test_8_a_selection_of_tables(self):
+        self.both("CREATE TABLE corpus.chosen (k int PRIMARY KEY, v int)")
+        try:
+            self.source.query("INSERT INTO corpus.chosen (k, v) VALUES (1, 1)")
+            report = self.dualwrite("copy", "--restart", "true", "--tables-include",
+                                    "*.cho*,corpus.times,other.*", "--tables-exclude", "*.times")
+            self.assertEqual([table["table"] for table in report["tables"]], ["corpus.chosen"])
+            self.assertEqual(len(self.target.query("SELECT k FROM corpus.chosen")), 1)
+            report = self.dualwrite("validate", "--tables-include", "corpus.chosen")
+            self.assertEqual(report["differences"]["total"], 0)
+            self.assertEqual([table["table"] for table in report["tables"]], ["corpus.chosen"])
+            for words, text in ((("--table", "chosen", "--tables-exclude", "corpus.cho*"),
+                                 "table chosen: left out"),
+                                (("--tables-include", "other.*"), "leave no table of keyspace")):
+                refused = support.run(self.command("copy", *words))
+                self.assertEqual(refused.returncode, 2)
+                self.assertIn(text, refused.stderr)
+        finally:
+            self.both("DROP TABLE corpus.chosen")
+
     def test_7_what_cannot_be_copied_is_refused_with_a_reason(self):
         self.source.query("CREATE TABLE corpus.only_source (k int PRIMARY KEY, v int)")
         self.source.query("CREATE TABLE corpus.narrow (k int PRIMARY KEY, v bigint)")

@@ -170,6 +170,26 @@ std::vector<seed> response_seeds()
     return out;
 }
 
+std::vector<seed> message_seeds()
+{
+    auto out = response_seeds();
+    for (auto& its : out) its.bytes.erase(1, 1);  // the flags
+    byte_buffer body;
+    const auto add = [&](const char* name) {
+        out.push_back({name, choices({1}) + text_of(body)});
+        body.clear();
+    };
+    append_startup_body(body, {{"CQL_VERSION", "3.0.0"}, {"COMPRESSION", "lz4"}});
+    add("startup");
+    append_register_body(body, std::vector<std::string_view>{"STATUS_CHANGE", "SCHEMA_CHANGE"});
+    add("register");
+    append_auth_response_body(body, as_bytes(std::string_view("\0user\0password", 14)));
+    add("auth_response");
+    append_unprepared_body(body, as_bytes("id"), "unprepared");
+    add("unprepared");
+    return out;
+}
+
 std::vector<seed> decoder_seeds()
 {
     std::vector<seed> out;
@@ -249,6 +269,7 @@ std::vector<std::string_view> targets_with_seeds()
         "envelope_decoder",
         "handshake",
         "keystore",
+        "messages",
         "request",
         "response",
         "rows",
@@ -263,6 +284,7 @@ std::vector<seed> seeds_of(std::string_view target)
     if (target == "envelope_decoder") return decoder_seeds();
     if (target == "handshake") return handshake_seeds();
     if (target == "keystore") return keystore_seeds();
+    if (target == "messages") return message_seeds();
     if (target == "request") return request_seeds();
     if (target == "response") return response_seeds();
     if (target == "rows") {

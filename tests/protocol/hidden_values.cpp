@@ -115,4 +115,21 @@ TEST_SUITE("protocol/hidden_values")
         CHECK(merged(values, {9}) == texts{"x", "-", "?", "hidden0"});
         CHECK(merged({}, {0, 1}) == texts{"hidden0", "hidden1"});
     }
+    TEST_CASE("append_values_without: the others stay as they were")
+    {
+        byte_buffer values;
+        append_value(values, {bound_value::state::present, as_bytes("x")});
+        append_value(values, bound_value::null());
+        append_value(values, bound_value::unset());
+        append_value(values, {bound_value::state::present, as_bytes("")});
+        byte_buffer out;
+        CHECK(append_values_without(out, values.view(), {}) == 4);
+        CHECK(equal(out.view(), values.view()));
+        out.clear();
+        CHECK(append_values_without(out, values.view(), positions{0, 2, 9}) == 2);
+        CHECK(as_text(out.view()) == std::string_view("\xff\xff\xff\xff\0\0\0\0", 8));
+        out.clear();
+        CHECK(append_values_without(out, values.view(), positions{0, 1, 2, 3}) == 0);
+        CHECK(out.empty());
+    }
 }

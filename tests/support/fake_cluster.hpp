@@ -195,6 +195,7 @@ public:
     bool wait_for(std::size_t n, const filter& which, std::int64_t limit_ms = 20'000) const;
     bool wait_for_writes(std::size_t n, std::int64_t limit_ms = 20'000) const;
     void forget_requests();
+    void forget_connections();  // that have ended
 
     std::uint64_t connections() const;     // so far
     std::size_t open_connections() const;  // now

@@ -86,6 +86,13 @@ void fake_cluster::forget_requests()
     requests_.clear();
 }
 
+void fake_cluster::forget_connections()
+{
+    const std::lock_guard lock(mutex_);
+    ended_.clear();
+    std::erase_if(clients_, [this](std::uint64_t id) { return !connections_.contains(id); });
+}
+
 std::uint64_t fake_cluster::connections() const
 {
     const std::lock_guard lock(mutex_);

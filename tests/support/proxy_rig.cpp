@@ -122,12 +122,12 @@ bool proxy_rig::is_delivered(std::int64_t limit_ms) const
     );
 }
 
-bool proxy_rig::has_logged(std::string_view words) const
+std::size_t proxy_rig::times_logged(std::string_view words) const
 {
     const std::lock_guard lock(log_mutex_);
-    for (const auto& line : log_)
-        if (line.find(words) != line.npos) return true;
-    return false;
+    std::size_t times = 0;
+    for (const auto& line : log_) times += line.find(words) != line.npos;
+    return times;
 }
 
 std::string proxy_rig::dead_letters() const

@@ -53,8 +53,9 @@ public:
     // All that was accepted has been delivered, or kept.
     bool is_delivered(std::int64_t limit_ms = 20'000) const;
 
-    bool has_logged(std::string_view words) const;
-    std::string dead_letters() const;  // the file
+    bool has_logged(std::string_view words) const { return times_logged(words) != 0; }
+    std::size_t times_logged(std::string_view words) const;  // lines that have them
+    std::string dead_letters() const;                        // the file
 
 private:
     std::filesystem::path directory_;

@@ -185,6 +185,11 @@ bool wire_client::is_closed()
     return true;
 }
 
+void wire_client::finish() noexcept
+{
+    ::shutdown(fd_.get(), SHUT_WR);
+}
+
 void wire_client::abort() noexcept
 {
     const linger now{1, 0};

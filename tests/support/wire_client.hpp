@@ -81,6 +81,8 @@ public:
     // True: the server closes within the limit; what it sends before is in received().
     bool is_closed();
     void close() noexcept { fd_.reset(); }
+    // No more bytes from us; what is on its way to us still comes.
+    void finish() noexcept;
     // Ends the connection with a reset.
     void abort() noexcept;
 

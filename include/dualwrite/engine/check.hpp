@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dualwrite/engine/endpoint.hpp>
+#include <dualwrite/policy/table_selection.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -17,6 +18,7 @@ struct check_request {
     endpoint target;
     std::string keyspace;             // empty: all but the servers' own
     std::vector<std::string> tables;  // of it; empty: all
+    policy::table_selection selection;
     std::string state_dir;
 
     // Of the proxy.

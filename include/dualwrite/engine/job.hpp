@@ -3,6 +3,7 @@
 #include <dualwrite/base/result.hpp>
 #include <dualwrite/engine/endpoint.hpp>
 #include <dualwrite/engine/log.hpp>
+#include <dualwrite/policy/table_selection.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,7 @@ struct job_options {
     endpoint target;
     std::string keyspace;
     std::vector<std::string> tables;  // empty: all tables of the keyspace
+    policy::table_selection selection;
     std::string state_dir;            // the ledger and the reports lie there
     std::uint32_t ranges{0};          // 0: by size estimates
     std::uint32_t concurrency{0};     // requests in flight per side; 0: a default

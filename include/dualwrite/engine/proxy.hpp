@@ -4,6 +4,7 @@
 #include <dualwrite/engine/endpoint.hpp>
 #include <dualwrite/engine/log.hpp>
 #include <dualwrite/policy/addresses.hpp>
+#include <dualwrite/policy/table_selection.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -70,6 +71,8 @@ struct proxy_options {
 
     // Statements whose text matches as a whole go to the source only. PCRE2, as Java's syntax.
     std::string filter_tables;
+    // The others' statements do too, and the children of a batch that are about them.
+    policy::table_selection tables;
     std::uint32_t drain_limit_ms{30'000};
     proxy_patience patience;
 };

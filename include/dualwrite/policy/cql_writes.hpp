@@ -50,8 +50,11 @@ protected:
                 give_up(facts);
                 continue;
             }
-            write(facts.children.emplace_back());
+            const auto begin = peek().offset;
+            auto& child = facts.children.emplace_back();
+            write(child);
             accept_sign(";");
+            child.text = span_from(begin);
         }
         if (!accept_word("apply") || !accept_word("batch")) give_up(facts);
         note_terms(facts, 0);

@@ -112,6 +112,7 @@ struct statement_facts {
     // is none. CREATE MATERIALIZED VIEW and CREATE TABLE ... LIKE have a second one: the base.
     text_span table_name;
     text_span second_name;
+    text_span text;         // a child of a BATCH: all of it, with its semicolon
     bool qualified{false};  // the text itself says which keyspace
     bool second_qualified{false};
 

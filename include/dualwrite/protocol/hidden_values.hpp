@@ -98,4 +98,19 @@ void append_values_with(
     for (; next < hidden.size(); ++next) append_bytes(out, as_bytes(value_of(next)));
 }
 
+// Appends raw `values` but for those at the positions `left_out` (ascending), and says how many
+// these are. The values are not named.
+inline std::uint16_t
+append_values_without(byte_buffer& out, bytes_view values, std::span<const std::uint16_t> left_out)
+{
+    std::uint16_t position = 0;
+    std::uint16_t kept = 0;
+    (void)for_each_value(values, false, [&](std::string_view, const bound_value& value) {
+        if (std::binary_search(left_out.begin(), left_out.end(), position++)) return;
+        append_value(out, value);
+        ++kept;
+    });
+    return kept;
+}
+
 }  // namespace dualwrite::protocol

@@ -5,12 +5,14 @@
 #include <dualwrite/policy/evaluate.hpp>
 #include <dualwrite/policy/rewrite.hpp>
 #include <dualwrite/policy/statement.hpp>
+#include <dualwrite/policy/table_selection.hpp>
 #include <dualwrite/replication/row_effect.hpp>
 #include <dualwrite/replication/write_plan.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,11 +41,16 @@ struct statement {
     replication::decision decision;
     row_effect effect;
     std::vector<policy::hidden_marker> hidden;  // markers that the client does not know of
+    // Of a batch whose tables are not all selected: what is left of it. `facts` and `text` are of
+    // the whole; everything else here is of the part.
+    std::optional<policy::batch_part> part;
 
     // Every write of it carries its own write time, so that none has to be given.
     bool timestamp_in_text{false};
     bool has_ttl{false};
     bool tells_addresses{false};  // its rows name nodes of the source
+    bool chosen{false};           // out of the spool: no filter and no selection is asked
+    bool stays{false};            // at the source, because they said so
     bool is_pass() const noexcept { return decision.what == plan::pass; }
 };
 
@@ -69,21 +76,51 @@ inline bool timestamp_in_text(const policy::statement_facts& facts)
            std::all_of(facts.children.begin(), facts.children.end(), timestamp_in_text);
 }
 
-inline statement
-make_statement(std::string_view keyspace, std::string_view text, const table_shapes& shapes)
+// What the source's schema says about it.
+inline void apply_shapes(statement& its, const table_shapes& shapes)
+{
+    const auto apply = [&](const policy::statement_facts& facts, std::string_view text) {
+        its.decision = decide(facts, its.keyspace, shapes);
+        its.effect = effect_of(facts, text, its.keyspace, shapes);
+    };
+    if (its.part)
+        apply(policy::classify(its.part->text), its.part->text);
+    else
+        apply(its.facts, its.text);
+}
+
+// What goes to the target: all of it, or a part of a batch.
+inline void
+set_target_side(statement& its, const policy::statement_facts& facts, std::string_view text)
+{
+    its.target_text = policy::qualify(text, facts, its.keyspace);
+    its.table = table_name(facts, its.keyspace);
+    its.has_ttl = has_ttl(facts);
+    its.timestamp_in_text = timestamp_in_text(facts);
+}
+
+inline statement make_statement(
+    std::string_view keyspace,
+    std::string_view text,
+    const table_shapes& shapes,
+    const policy::table_selection& selection = {}
+)
 {
     statement out;
     out.keyspace = keyspace;
     out.text = text;
     out.facts = policy::classify(text);
     out.hidden = policy::hidden_markers(text);
-    out.target_text = policy::qualify(policy::without_hidden_comment(text), out.facts, keyspace);
-    out.table = table_name(out.facts, out.keyspace);
-    out.has_ttl = has_ttl(out.facts);
     out.tells_addresses = policy::tells_addresses(out.facts);
-    out.timestamp_in_text = timestamp_in_text(out.facts);
-    out.decision = decide(out.facts, out.keyspace, shapes);
-    out.effect = effect_of(out.facts, out.text, out.keyspace, shapes);
+    if (!selection.empty())
+        out.part = policy::selected_part(
+            policy::without_hidden_comment(text), out.facts, keyspace, selection
+        );
+    if (out.part)
+        set_target_side(out, policy::classify(out.part->text), out.part->text);
+    else
+        set_target_side(out, out.facts, policy::without_hidden_comment(text));
+    apply_shapes(out, shapes);
     return out;
 }
 
@@ -97,7 +134,7 @@ public:
     // A statement that does not come again: it is not kept.
     statement make(std::string_view keyspace, std::string_view text) const
     {
-        auto out = make_statement(keyspace, text, *shapes_);
+        auto out = make_statement(keyspace, text, *shapes_, selection_);
         apply_filter(out);
         return out;
     }
@@ -105,17 +142,18 @@ public:
     // The statement of this text under this keyspace. Does not allocate when it is known.
     const statement& intern(std::string_view keyspace, std::string_view text)
     {
-        key_.assign(keyspace);
-        key_.push_back('\0');
-        key_.append(text);
-        if (const auto found = by_text_.find(key_); found != by_text_.end())
-            return *statements_[found->second];
-        const auto id = static_cast<std::uint32_t>(statements_.size());
-        auto made = make(keyspace, text);
-        made.id = id;
-        statements_.push_back(std::make_unique<statement>(std::move(made)));
-        by_text_.emplace(key_, id);
-        return *statements_.back();
+        return intern(keyspace, text, '\0', [&] { return make(keyspace, text); });
+    }
+
+    // A text out of the spool: it was chosen for the target when it was written, and neither the
+    // filter nor the selection, which may have been others then, is asked again.
+    const statement& intern_chosen(std::string_view keyspace, std::string_view text)
+    {
+        return intern(keyspace, text, '\1', [&] {
+            auto out = make_statement(keyspace, text, *shapes_);
+            out.chosen = true;
+            return out;
+        });
     }
 
     // The statement that the source prepared under this id; null if this loop has not seen it.
@@ -136,22 +174,44 @@ public:
     {
         shapes_ = std::move(shapes);
         for (auto& known : statements_) {
-            known->decision = decide(known->facts, known->keyspace, *shapes_);
-            known->effect = effect_of(known->facts, known->text, known->keyspace, *shapes_);
+            apply_shapes(*known, *shapes_);
             apply_filter(*known);
         }
     }
 
     // Texts for which `filter` is true go to the source only. Before the first statement.
     void set_filter(std::function<bool(std::string_view)> filter) { filter_ = std::move(filter); }
+    // Tables that are replicated; the others' statements go to the source only. The same.
+    void set_selection(policy::table_selection selection) { selection_ = std::move(selection); }
 
 private:
     void apply_filter(statement& its) const
     {
-        if (filter_ && !its.is_pass() && filter_(its.text)) its.decision = {plan::pass, "filtered"};
+        its.stays = false;
+        if (its.chosen || its.is_pass()) return;
+        its.stays = !selection_.takes(its.facts, its.keyspace) || (filter_ && filter_(its.text));
+        if (its.stays) its.decision = {plan::pass, {}};
+    }
+
+    template <class Make>
+    const statement&
+    intern(std::string_view keyspace, std::string_view text, char mark, const Make& make_it)
+    {
+        key_.assign(keyspace);
+        key_.push_back(mark);
+        key_.append(text);
+        if (const auto found = by_text_.find(key_); found != by_text_.end())
+            return *statements_[found->second];
+        const auto id = static_cast<std::uint32_t>(statements_.size());
+        statement made = make_it();
+        made.id = id;
+        statements_.push_back(std::make_unique<statement>(std::move(made)));
+        by_text_.emplace(key_, id);
+        return *statements_.back();
     }
 
     std::function<bool(std::string_view)> filter_;
+    policy::table_selection selection_;
     std::shared_ptr<const table_shapes> shapes_{std::make_shared<table_shapes>()};
     std::vector<std::unique_ptr<statement>> statements_;
     std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> by_text_;
