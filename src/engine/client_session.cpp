@@ -141,6 +141,7 @@ void client_session::give_up_pending()
     for (const auto& letter : letters_)
         if (letter) worker_.shared().keep(*letter);
     letters_.clear();
+    answers_due_.clear();
     writes_in_flight_ = in_flight_ = 0;
 }
 

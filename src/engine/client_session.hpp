@@ -55,7 +55,8 @@ private:
             unreplicated,  // number: index into letters_
         };
         kind what{kind::none};
-        bool several{false};  // may write more than one partition
+        bool several{false};   // may write more than one partition
+        bool doubtful{false};  // its answer may be another request's: see begin_answer()
         std::uint64_t number{0};
     };
 
@@ -125,6 +126,7 @@ private:
     take_execute(const protocol::envelope_header& h, bytes_view envelope, bytes_view body);
     const replication::statement* find_prepared(bytes_view id);
     bytes_view forward(const protocol::envelope_header& h, bytes_view envelope, pending what);
+    bool begin_answer(std::size_t stream);
     bytes_view answer_error(
         const protocol::envelope_header& h, protocol::error_code code, std::string_view text
     );
@@ -269,7 +271,9 @@ private:
     loop::timer_id orphan_timer_{0};
     std::uint64_t target_losses_seen_{0};
 
-    std::vector<pending> pending_;  // by stream id
+    std::vector<pending> pending_;                        // by stream id
+    static constexpr std::uint8_t answers_due_max = 255;  // and then for ever
+    std::vector<std::uint8_t> answers_due_;               // by stream id
     std::size_t in_flight_{0};
     std::size_t writes_in_flight_{0};
     std::size_t answers_held_{0};  // by the worker

@@ -68,7 +68,9 @@ bytes_view client_session::prepare_evaluated(
     rebuilt_.clear();
     protocol::append_prepare_body(rebuilt_, version_, text, prepare.keyspace);
     return forward(
-        request.header, rebuilt_envelope(request), {pending::kind::prepare, false, hiding.id}
+        request.header,
+        rebuilt_envelope(request),
+        {.what = pending::kind::prepare, .number = hiding.id}
     );
 }
 

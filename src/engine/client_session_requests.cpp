@@ -11,6 +11,12 @@ using protocol::opcode;
 
 namespace {
 
+// Of what is kept by stream id: grows with the largest that the client uses.
+std::size_t room_for(std::size_t stream) noexcept
+{
+    return std::min<std::size_t>(std::max<std::size_t>(stream + 1, 16) * 2, 32768);
+}
+
 // The text of a QUERY without a look at the rest; empty if there is none.
 std::string_view query_text(std::uint8_t flags, bytes_view body) noexcept
 {
@@ -21,14 +27,22 @@ std::string_view query_text(std::uint8_t flags, bytes_view body) noexcept
 
 }  // namespace
 
+// A client that uses a stream id twice at a time gets two answers on it, in any order. Which of
+// them is whose nobody can tell: true until none is due.
+bool client_session::begin_answer(std::size_t stream)
+{
+    if (stream >= answers_due_.size()) answers_due_.resize(room_for(stream));
+    auto& due = answers_due_[stream];
+    if (due != answers_due_max) ++due;
+    return due > 1;
+}
+
 bytes_view client_session::forward(const envelope_header& h, bytes_view envelope, pending what)
 {
     const auto stream = static_cast<std::size_t>(h.stream);
+    what.doubtful = begin_answer(stream);
     if (what.what != pending::kind::none || stream < pending_.size()) {
-        if (stream >= pending_.size())
-            pending_.resize(std::min<std::size_t>(std::max<std::size_t>(stream + 1, 16) * 2, 32768)
-            );
-        // A client that uses a stream id twice at a time gets two answers on it, in any order.
+        if (stream >= pending_.size()) pending_.resize(room_for(stream));
         if (is_write(pending_[stream])) {
             worker_.live().settle_unknown(pending_[stream].number);
             --writes_in_flight_;
@@ -167,7 +181,7 @@ client_session::take_prepare(const envelope_header& h, bytes_view envelope, byte
         worker_.registry().intern(prepare->keyspace.value_or(keyspace_), prepare->text);
     if (!statement.is_pass() && policy::is_evaluable(statement.facts))
         return prepare_evaluated({h, envelope, body}, *prepare, statement);
-    return forward(h, envelope, {pending::kind::prepare, false, statement.id});
+    return forward(h, envelope, {.what = pending::kind::prepare, .number = statement.id});
 }
 
 bytes_view
@@ -220,7 +234,9 @@ client_session::take_execute(const envelope_header& h, bytes_view envelope, byte
     const auto* statement = find_prepared(id);
     if (statement == nullptr) return answer_unprepared(h, id);
     if (statement->tells_addresses)
-        return forward(h, envelope, {pending::kind::addresses, false, statement->id + 1});
+        return forward(
+            h, envelope, {.what = pending::kind::addresses, .number = statement->id + 1}
+        );
     if (statement->is_pass()) {
         if (statement->stays) worker_.counters().left_out.add();
         return forward(h, envelope, {});

@@ -10,8 +10,11 @@ using protocol::opcode;
 
 client_session::pending client_session::take_pending(std::int16_t stream) noexcept
 {
-    if (in_flight_ != 0) --in_flight_;
     const auto index = static_cast<std::size_t>(stream);
+    // Nobody has asked.
+    if (index >= answers_due_.size() || answers_due_[index] == 0) return {};
+    if (answers_due_[index] != answers_due_max) --answers_due_[index];
+    if (in_flight_ != 0) --in_flight_;
     if (index >= pending_.size()) return {};
     const auto found = std::exchange(pending_[index], {});
     if (is_write(found)) --writes_in_flight_;
@@ -121,17 +124,18 @@ bytes_view client_session::take_write_answer(
     const envelope_header& h, bytes_view envelope, const pending& what
 )
 {
-    auto outcome = policy::outcome::applied;
+    auto outcome = h.op == opcode::result ? policy::outcome::applied : policy::outcome::unknown;
     if (h.op == opcode::error) {
         const auto error = protocol::parse_error(message_of(h, envelope), h.version);
         outcome = error ? policy::outcome_of(*error, !what.several) : policy::outcome::unknown;
-    } else if (what.what == pending::kind::conditional) {
+    } else if (h.op == opcode::result && what.what == pending::kind::conditional) {
         const auto rows = protocol::parse_rows(message_of(h, envelope));
         if (rows && protocol::is_applied(*rows) == false) outcome = policy::outcome::void_;
     }
     // Plain writes that follow must not get a time below the transaction's ballot.
     if (what.what == pending::kind::conditional)
         worker_.shared().clock.fence(worker_.on().wall_ms());
+    if (what.doubtful) outcome = policy::outcome::unknown;
     auto& live = worker_.live();
     if (outcome == policy::outcome::unknown) {
         live.settle_unknown(what.number);

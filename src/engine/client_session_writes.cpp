@@ -128,9 +128,9 @@ bytes_view client_session::accept(
     const auto lsn = worker_.log().append_intent(statement_ids, parts);
     worker_.counters().writes.add();
     const pending what{
-        whose == times::transaction ? pending::kind::conditional : pending::kind::write,
-        (mutation.flags & flags::several) != 0,
-        lsn};
+        .what = whose == times::transaction ? pending::kind::conditional : pending::kind::write,
+        .several = (mutation.flags & flags::several) != 0,
+        .number = lsn};
     if (!patch) return forward(request.header, request.envelope, what);
     // Where the text has a time of its own, the one beside it means nothing.
     const auto writetime_us =
@@ -254,7 +254,9 @@ client_session::mirror_schema(const write_request& request, const replication::s
     const auto lsn = worker_.log().append_intent({}, parts);
     worker_.counters().writes.add();
     worker_.live().expect_schema(lsn);
-    return forward(request.header, request.envelope, {pending::kind::schema, false, lsn});
+    return forward(
+        request.header, request.envelope, {.what = pending::kind::schema, .number = lsn}
+    );
 }
 
 // Goes to the source alone; if it is executed there, the operator has to know.
@@ -274,7 +276,9 @@ bytes_view client_session::leave_out(
     const auto index = static_cast<std::size_t>(free - letters_.begin());
     if (free == letters_.end()) letters_.emplace_back();
     letters_[index] = std::move(letter);
-    return forward(request.header, request.envelope, {pending::kind::unreplicated, false, index});
+    return forward(
+        request.header, request.envelope, {.what = pending::kind::unreplicated, .number = index}
+    );
 }
 
 }  // namespace dualwrite::engine

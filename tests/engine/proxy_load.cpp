@@ -84,6 +84,39 @@ TEST_CASE("load: a stream id that is used twice at a time loses neither write")
     CHECK(times_of(rig.target) == times_of(rig.source));
 }
 
+TEST_CASE("load: on a stream id that is used twice at a time no answer is taken for another write's"
+)
+{
+    // The first answers, of reads, errors and writes, would all be taken for the last write's.
+    for (const bool first_is_read : {false, true}) {
+        CAPTURE(first_is_read);
+        proxy_rig rig;
+        rig.start();
+        auto client = rig.client(4);
+        const auto asked = std::make_shared<std::atomic<int>>(0);
+        rig.source.set_script([asked](const seen_request& r) {
+            if (r.own) return reply::normal();
+            const bool second = asked->fetch_add(1) == 1;
+            return second ? reply::error(protocol::error_code::invalid).after(50)
+                          : reply::normal().after(20);
+        });
+        const auto first = first_is_read ? query_body(4, "SELECT b FROM k.t")
+                                         : query_body(4, insert, bound_values().of(0).of("x"));
+        client.send(opcode::query, first, 9);
+        client.send(opcode::query, query_body(4, insert, bound_values().of(1).of("x")), 9);
+        for (int i = 0; i < 2; ++i) CHECK(client.receive().stream() == 9);
+        REQUIRE(rig.is_delivered());
+        CHECK(times_of(rig.target) == times_of(rig.source));
+        // None is due any more: a stream id like any other.
+        const auto redriven = rig.number("redriven");
+        client.send(opcode::query, query_body(4, insert, bound_values().of(2).of("x")), 9);
+        CHECK(client.receive().op() == opcode::result);
+        REQUIRE(rig.is_delivered());
+        CHECK(rig.number("redriven") == redriven);
+        CHECK(times_of(rig.target) == times_of(rig.source));
+    }
+}
+
 TEST_CASE("load: 200 clients at once are served, on several loops")
 {
     proxy_rig rig;

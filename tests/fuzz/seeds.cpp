@@ -250,6 +250,25 @@ std::vector<seed> statement_seeds()
     return out;
 }
 
+// Of session_script.hpp: every text in every kind of request, and answers of the source of every
+// kind.
+std::vector<seed> session_seeds()
+{
+    constexpr int texts = 10, kinds = 6, answers = 7;
+    std::vector<seed> out;
+    for (int head = 0; head < 4; ++head)
+        for (int kind = 0; kind < kinds; ++kind) {
+            auto bytes = choices({head});
+            if (kind % 2 == 1)
+                for (int i = 0; i < answers; ++i) bytes += choices({224 + i, i});
+            for (int i = 0; i < texts; ++i)
+                bytes += choices({1 + i * 5, i, 7, kind == 0 ? 250 : i, kind});
+            if (kind == 5) bytes += choices({200, 9}) + "GET / HTT";
+            out.push_back({"head" + std::to_string(head) + "_" + std::to_string(kind), bytes});
+        }
+    return out;
+}
+
 std::vector<seed> plain_seeds(std::initializer_list<std::string_view> texts)
 {
     std::vector<seed> out;
@@ -274,6 +293,7 @@ std::vector<std::string_view> targets_with_seeds()
         "response",
         "rows",
         "segment",
+        "session",
         "statement",
         "types"};
 }
@@ -302,6 +322,7 @@ std::vector<seed> seeds_of(std::string_view target)
              std::string(300, 'a'),
              "\0\0\0\0\0"}
         );
+    if (target == "session") return session_seeds();
     if (target == "statement") return statement_seeds();
     if (target == "types")
         return plain_seeds(
