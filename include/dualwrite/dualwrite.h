@@ -33,6 +33,7 @@
 #include <dualwrite/c/protocol.h>
 #include <dualwrite/c/proxy.h>
 #include <dualwrite/c/result.h>
+#include <dualwrite/c/spool.h>
 #include <dualwrite/c/statement.h>
 
 #endif

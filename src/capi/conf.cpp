@@ -11,6 +11,8 @@ using namespace dualwrite::capi;
 static_assert(DW_COMMAND_PROXY == static_cast<unsigned>(engine::command::proxy));
 static_assert(DW_COMMAND_COPY == static_cast<unsigned>(engine::command::copy));
 static_assert(DW_COMMAND_VALIDATE == static_cast<unsigned>(engine::command::validate));
+static_assert(DW_COMMAND_REPLAY == static_cast<unsigned>(engine::command::replay));
+static_assert(DW_COMMAND_RETRY == static_cast<unsigned>(engine::command::retry));
 static_assert(DW_TYPE_TEXT == static_cast<unsigned>(engine::config_type::text));
 static_assert(DW_TYPE_BOOLEAN == static_cast<unsigned>(engine::config_type::boolean));
 static_assert(DW_TYPE_NUMBER == static_cast<unsigned>(engine::config_type::number));
@@ -44,7 +46,7 @@ namespace {
 
 bool is_command(std::uint32_t value) noexcept
 {
-    return std::has_single_bit(value) && value <= DW_COMMAND_VALIDATE;
+    return std::has_single_bit(value) && value <= DW_COMMAND_RETRY;
 }
 
 template <class Options>
@@ -138,6 +140,9 @@ int dw_conf_check(const dw_conf* conf, dw_error* err)
             return verdict(make_copy_options(values, env, why), why, err);
         case engine::command::validate:
             return verdict(make_validate_options(values, env, why), why, err);
+        case engine::command::replay:
+        case engine::command::retry:
+            return verdict(make_delivery_options(values, env, why), why, err);
         }
         return report(err, DW_E_INTERNAL, "a command without options");
     });

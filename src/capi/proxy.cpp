@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 
 #include "conf.hpp"
@@ -38,6 +39,8 @@ dw_proxy_progress progress_of(dw_proxy& proxy)
     status.at("spool").at("size_bytes").get_to(progress.spool_bytes);
     status.at("oldest_age_ms").get_to(progress.backlog_age_ms);
     status.at("dead_letters").get_to(progress.dead_letters);
+    progress.delivered_writes = status.at("replicated").get<std::uint64_t>() +
+                                status.at("refreshed").get<std::uint64_t>();
     return progress;
 }
 
@@ -49,10 +52,13 @@ int dw_proxy_start(dw_proxy** out, const dw_conf* conf, dw_error* err)
         if (out == nullptr) return null_argument(err, "out");
         *out = nullptr;
         if (conf == nullptr) return null_argument(err, "conf");
-        if (conf->values.for_command() != engine::command::proxy)
-            return report(err, DW_E_INVALID_ARGUMENT, "conf was not made for DW_COMMAND_PROXY");
+        const auto command = conf->values.for_command();
+        const bool replay = command == engine::command::replay;
+        if (command != engine::command::proxy && !replay)
+            return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
         std::string why;
-        const auto options = make_proxy_options(conf->values, engine::process_environment, why);
+        const auto make = replay ? engine::make_delivery_options : engine::make_proxy_options;
+        const auto options = make(conf->values, engine::process_environment, why);
         if (!options) return report(err, options.error(), why);
 
         auto handle = std::make_unique<dw_proxy>();
@@ -60,6 +66,8 @@ int dw_proxy_start(dw_proxy** out, const dw_conf* conf, dw_error* err)
         auto started = engine::proxy::start(*options, log_sink_of(*conf), why);
         if (!started) return report(err, started.error(), why);
         handle->engine = *std::move(started);
+        if (replay) handle->stopping = true;
+        if (replay) handle->engine->stop(std::numeric_limits<std::uint32_t>::max());
         *out = handle.release();
         return DW_OK;
     });

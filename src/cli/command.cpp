@@ -4,25 +4,30 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <list>
 
 #include "face.hpp"
+#include "files.hpp"
 #include "text.hpp"
 
 namespace dualwrite::program {
 
 namespace {
 
-// One subcommand: its configuration and what CLI11 has read for it.
+// One subcommand: its configuration, or files, and what CLI11 has read for it.
 struct verb {
-    std::uint32_t command;
+    const face_verb& shown;
+    std::uint32_t command;  // 0: it works on files and has no keys
     conf_handle conf;
-    std::vector<dw_key> keys;
     std::map<std::string, std::vector<std::string>> values;  // by key
     CLI::App* app{nullptr};
-    bool json{false};
-    bool check_only{false};
+    std::map<std::string, bool> switches;
+    std::vector<std::string> paths;
 
-    explicit verb(std::uint32_t c) : command(c), conf(new_conf(c)), keys(keys_of(conf.get())) {}
+    verb(const face_verb& of, std::uint32_t c) : shown(of), command(c)
+    {
+        if (command != 0) conf = new_conf(command);
+    }
 
     void put_all(const char* key, const std::vector<std::string>& list)
     {
@@ -40,16 +45,35 @@ struct verb {
         check([&](dw_error* err) { return dw_conf_load_env(conf.get(), err); });
         check([&](dw_error* err) { return dw_conf_check(conf.get(), err); });
     }
+
+    command_line result()
+    {
+        if (command != 0) {
+            apply();
+            return {std::move(conf), command, switches["json"], switches["check"], 0, {}};
+        }
+        file_request request{shown.name, paths, {}};
+        for (const auto& [name, given] : switches)
+            if (given) request.switches.insert(name);
+        return {nullptr, 0, false, false, 0, [request] { return run_on_files(request); }};
+    }
 };
+
+std::uint32_t command_of(std::string_view name)
+{
+    if (name == "copy") return DW_COMMAND_COPY;
+    if (name == "validate") return DW_COMMAND_VALIDATE;
+    if (name == "spool replay") return DW_COMMAND_REPLAY;
+    return 0;
+}
 
 // CLI11 knows switches or options with a value, not both in one. Here a Boolean is a switch that
 // may be followed by true or false: the two words are joined to --name=true, which it knows.
-std::vector<std::string>
-join_booleans(int argc, const char* const* argv, const std::vector<const verb*>& verbs)
+std::vector<std::string> join_booleans(int argc, const char* const* argv, const face& shown)
 {
     const auto is_boolean = [&](std::string_view word) {
-        for (const auto* v : verbs)
-            for (const auto& key : v->keys)
+        for (const auto& v : shown.verbs)
+            for (const auto& key : v.keys)
                 if (key.type == DW_TYPE_BOOLEAN && word == std::string("--") + key.name)
                     return true;
         return false;
@@ -89,32 +113,68 @@ void add_key(verb& v, const dw_key& key)
     option->group(key.group);
 }
 
-void add_verb(CLI::App& app, verb& v, const face& shown, const face_verb& of)
+// The subcommand `of`, below the one of its first word if it has two.
+CLI::App* add_app(CLI::App& app, const face& shown, const face_verb& of)
 {
-    v.app = app.add_subcommand(of.name, of.about);
-    for (const auto& key : v.keys)
-        if ((key.flags & DW_KEY_PLANNED) == 0) add_key(v, key);
-    v.app->add_flag("--json", v.json, "Print the report as JSON on standard output.");
-    v.app->add_flag("--check", v.check_only, "Connect to both sides and say what would not work.");
-    const auto text = help_text(shown, of);
+    const auto space = of.name.find(' ');
+    if (space == of.name.npos) return app.add_subcommand(of.name, of.about);
+    const auto group = of.name.substr(0, space);
+    CLI::App* parent = nullptr;
+    for (auto* known : app.get_subcommands([](const CLI::App*) { return true; }))
+        if (known->get_name() == group) parent = known;
+    if (parent == nullptr) {
+        parent = app.add_subcommand(group);
+        parent->require_subcommand(1);
+        const auto text = help_text(shown, group);
+        parent->set_help_flag("-h,--help");
+        parent->formatter_fn([text](const CLI::App*, std::string, CLI::AppFormatMode) {
+            return text;
+        });
+    }
+    return parent->add_subcommand(of.name.substr(space + 1), of.about);
+}
+
+void add_verb(CLI::App& app, verb& v, const face& shown)
+{
+    v.app = add_app(app, shown, v.shown);
+    for (const auto& key : v.shown.keys) add_key(v, key);
+    for (const auto& its : v.shown.switches)
+        if (its.name != "help") v.app->add_flag("--" + its.name, v.switches[its.name], its.help);
+    if (v.command == 0)
+        v.app->add_option("STATE_DIR", v.paths)
+            ->required()
+            ->expected(static_cast<int>(paths_of(v.shown.name)));
+    const auto text = help_text(shown, v.shown);
     v.app->set_help_flag("-h,--help");
     v.app->footer("");
     v.app->formatter_fn([text](const CLI::App*, std::string, CLI::AppFormatMode) { return text; });
 }
 
-int complain(const std::string& problem, const CLI::App* verb_app)
+int complain(const std::string& problem, const face& shown, const verb* of)
 {
-    const auto name = verb_app == nullptr ? std::string() : ' ' + verb_app->get_name();
+    std::string words;
+    for (const auto& its : shown.verbs) (words += words.empty() ? "" : "|") += its.name;
+    const auto name = of == nullptr ? std::string() : ' ' + of->shown.name;
+    const auto usage = of == nullptr ? words + " ..." : of->shown.name + " " + of->shown.usage;
     std::fprintf(
         stderr,
-        "dualwrite: %s\n"
-        "Usage: dualwrite %s SOURCE[:PORT] TARGET[:PORT] --keyspace NAME [--OPTION VALUE]...\n"
-        "Try dualwrite%s --help for all options.\n",
+        "dualwrite: %s\nUsage: dualwrite %s\nTry dualwrite%s --help for all options.\n",
         problem.c_str(),
-        verb_app == nullptr ? "copy|validate" : verb_app->get_name().c_str(),
+        usage.c_str(),
         name.c_str()
     );
     return exit_usage;
+}
+
+command_line ended(int code)
+{
+    return {nullptr, 0, false, false, code, {}};
+}
+
+bool is_first_word(const face& shown, const std::string& word)
+{
+    const auto words = first_words(shown);
+    return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 }  // namespace
@@ -122,40 +182,38 @@ int complain(const std::string& problem, const CLI::App* verb_app)
 command_line read_command_line(int argc, const char* const* argv)
 {
     const auto shown = jobs_face();
-    if (print_document(shown, {argv + std::min(argc, 1), argv + argc}))
-        return {nullptr, 0, false, false, 0};
+    if (print_document(shown, {argv + std::min(argc, 1), argv + argc})) return ended(0);
     CLI::App app("Live migration between Apache Cassandra clusters", "dualwrite");
     app.set_version_flag("--version", std::string("dualwrite ") + dw_version());
     app.require_subcommand(1);
     app.formatter_fn([&](const CLI::App*, std::string, CLI::AppFormatMode) {
         return help_text(shown);
     });
-    verb copy(DW_COMMAND_COPY);
-    verb validate(DW_COMMAND_VALIDATE);
-    add_verb(app, copy, shown, shown.verbs[0]);
-    add_verb(app, validate, shown, shown.verbs[1]);
+    std::list<verb> verbs;
+    for (const auto& of : shown.verbs)
+        add_verb(app, verbs.emplace_back(of, command_of(of.name)), shown);
     const std::string first = argc > 1 ? argv[1] : "-";
-    if (!first.starts_with('-') && first != "copy" && first != "validate")
-        return {nullptr, 0, false, false, complain("there is no command " + first, nullptr)};
+    if (!first.starts_with('-') && !is_first_word(shown, first))
+        return ended(complain("there is no command " + first, shown, nullptr));
     const auto asked = [&]() -> verb* {
-        return copy.app->parsed() ? &copy : validate.app->parsed() ? &validate : nullptr;
+        for (auto& its : verbs)
+            if (its.app->parsed()) return &its;
+        return nullptr;
     };
 
-    auto words = join_booleans(argc, argv, {&copy, &validate});
+    auto words = join_booleans(argc, argv, shown);
     std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
     try {
         app.parse(std::move(words));
-        asked()->apply();
+        return asked()->result();
     } catch (const CLI::ParseError& error) {
         // Success: help or version, which CLI11 prints itself.
-        if (error.get_exit_code() == 0) return {nullptr, 0, false, false, app.exit(error)};
-        return {nullptr, 0, false, false, complain(error.what(), asked() ? asked()->app : nullptr)};
+        if (error.get_exit_code() == 0) return ended(app.exit(error));
+        return ended(complain(error.what(), shown, asked()));
     } catch (const call_error& error) {
         if (!error.is_usage()) throw;
-        return {nullptr, 0, false, false, complain(error.what(), asked()->app)};
+        return ended(complain(error.what(), shown, asked()));
     }
-    auto* chosen = asked();
-    return {std::move(chosen->conf), chosen->command, chosen->json, chosen->check_only, 0};
 }
 
 }  // namespace dualwrite::program

@@ -104,9 +104,30 @@ void append_bash_verb(std::string& out, const face_verb& verb)
            "            COMPREPLY=($(compgen -W " +
            quoted(all_options(verb)) +
            " -- \"$current\"))\n"
-           "        else\n"
-           "            COMPREPLY=($(compgen -A hostname -- \"$current\"))\n"
-           "        fi\n";
+           "        else\n";
+    // Those that work on a proxy's files are given its directory.
+    if (verb.name.find(' ') == verb.name.npos)
+        out += "            COMPREPLY=($(compgen -A hostname -- \"$current\"))\n";
+    else
+        out += "            COMPREPLY=($(compgen -d -- \"$current\"))\n";
+    out += "        fi\n";
+}
+
+// The second words of the subcommands that begin with `group`; empty: it is a subcommand itself.
+std::string second_words(const face& of, const std::string& group)
+{
+    std::string out;
+    for (const auto& verb : of.verbs)
+        if (verb.name.starts_with(group + " "))
+            (out += out.empty() ? "" : " ") += verb.name.substr(group.size() + 1);
+    return out;
+}
+
+std::string joined(const std::vector<std::string>& words)
+{
+    std::string out;
+    for (const auto& word : words) (out += out.empty() ? "" : " ") += word;
+    return out;
 }
 
 std::string bash_script(const face& of)
@@ -124,17 +145,24 @@ std::string bash_script(const face& of)
                       "    fi\n"
                       "    COMPREPLY=()\n";
     const bool several = !of.verbs.front().name.empty();
-    out += several ? "    case ${COMP_WORDS[1]} in\n" : "    case - in\n";
-    std::string names;
+    if (!several) {
+        append_bash_verb(out, of.verbs.front());
+        return out + "}\ncomplete -F " + function + " " + of.name + "\n";
+    }
+    for (const auto& group : first_words(of))
+        if (const auto seconds = second_words(of, group); !seconds.empty())
+            out += "    if [[ $COMP_CWORD == 2 && ${COMP_WORDS[1]} == " + group +
+                   " ]]; then\n        COMPREPLY=($(compgen -W " + quoted(seconds + " --help") +
+                   " -- \"$current\"))\n        return\n    fi\n";
+    out += "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]} \" in\n";
     for (const auto& verb : of.verbs) {
-        out += "    " + (several ? verb.name : std::string("-")) + ")\n";
+        out += "    " + quoted(verb.name + " ") + "*)\n";
         append_bash_verb(out, verb);
         out += "        ;;\n";
-        (names += names.empty() ? "" : " ") += verb.name;
     }
-    if (several)
-        out += "    *)\n        COMPREPLY=($(compgen -W " + quoted(names + " --help --version") +
-               " -- \"$current\"))\n        ;;\n";
+    out += "    *)\n        COMPREPLY=($(compgen -W " +
+           quoted(joined(first_words(of)) + " --help --version") +
+           " -- \"$current\"))\n        ;;\n";
     return out + "    esac\n}\ncomplete -F " + function + " " + of.name + "\n";
 }
 
@@ -181,6 +209,15 @@ void append_zsh_verb(std::string& out, const face_verb& verb)
     out += "\n";
 }
 
+// Offers the words; behind one of them the case of the same name goes on.
+std::string zsh_words(const std::string& words)
+{
+    return "    _arguments -C '1:command:(" + words +
+           ")' '*::option:->rest'\n"
+           "    [[ $state == rest ]] || return\n"
+           "    case $line[1] in\n";
+}
+
 std::string zsh_script(const face& of)
 {
     const auto function = function_of(of);
@@ -188,16 +225,18 @@ std::string zsh_script(const face& of)
     if (of.verbs.front().name.empty()) {
         append_zsh_verb(out, of.verbs.front());
     } else {
-        out += "    local line state\n    _arguments -C '1:command:(";
-        std::string names;
-        for (const auto& verb : of.verbs) (names += names.empty() ? "" : " ") += verb.name;
-        out += names + ")' '*::option:->rest'\n"
-                       "    [[ $state == rest ]] || return\n"
-                       "    case $line[1] in\n";
-        for (const auto& verb : of.verbs) {
-            out += "    " + verb.name + ")\n";
-            append_zsh_verb(out, verb);
-            out += "    ;;\n";
+        out += "    local line state\n" + zsh_words(joined(first_words(of)));
+        for (const auto& word : first_words(of)) {
+            const auto seconds = second_words(of, word);
+            out += "    " + word + ")\n";
+            if (!seconds.empty()) out += zsh_words(seconds);
+            for (const auto& verb : of.verbs) {
+                if (!belongs_to(verb, word)) continue;
+                if (!seconds.empty()) out += "    " + verb.name.substr(word.size() + 1) + ")\n";
+                append_zsh_verb(out, verb);
+                if (!seconds.empty()) out += "    ;;\n";
+            }
+            out += seconds.empty() ? "    ;;\n" : "    esac\n    ;;\n";
         }
         out += "    esac\n";
     }
@@ -205,17 +244,44 @@ std::string zsh_script(const face& of)
            " \"$@\"\nelse\n    compdef " + function + " " + of.name + "\nfi\n";
 }
 
+// The condition that all words of a subcommand are there.
+std::string fish_seen(const std::string& name)
+{
+    const auto space = name.find(' ');
+    const std::string seen = "__fish_seen_subcommand_from ";
+    if (space == name.npos) return seen + name;
+    return seen + name.substr(0, space) + "; and " + seen + name.substr(space + 1);
+}
+
+void append_fish_words(std::string& out, const face& of)
+{
+    if (of.verbs.front().name.empty()) return;
+    const auto words = joined(first_words(of));
+    const auto add = [&](const std::string& when, const std::string& word, const auto& about) {
+        out += "complete -c " + of.name + " -f -n " + quoted(when) + " -a " + word + " -d " +
+               quoted(about) + "\n";
+    };
+    std::string last;
+    for (const auto& verb : of.verbs) {
+        const auto first = verb.name.substr(0, verb.name.find(' '));
+        const auto seconds = second_words(of, first);
+        const std::string none = "not __fish_seen_subcommand_from ";
+        if (first != last)
+            add(none + words, first, seconds.empty() ? verb.about : "one of " + seconds);
+        last = first;
+        if (!seconds.empty())
+            add("__fish_seen_subcommand_from " + first + "; and " + none + seconds,
+                verb.name.substr(first.size() + 1),
+                verb.about);
+    }
+}
+
 std::string fish_script(const face& of)
 {
     std::string out = "# fish completion for " + of.name + "\n";
-    std::string names;
-    for (const auto& verb : of.verbs) (names += names.empty() ? "" : " ") += verb.name;
+    append_fish_words(out, of);
     for (const auto& verb : of.verbs) {
-        const auto when = verb.name.empty() ? std::string()
-                                            : " -n '__fish_seen_subcommand_from " + verb.name + "'";
-        if (!verb.name.empty())
-            out += "complete -c " + of.name + " -f -n 'not __fish_seen_subcommand_from " + names +
-                   "' -a " + verb.name + " -d " + quoted(verb.about) + "\n";
+        const auto when = verb.name.empty() ? std::string() : " -n " + quoted(fish_seen(verb.name));
         for (const auto& key : verb.keys) {
             if (!is_option(key)) continue;
             const std::string_view short_name = key.short_name;

@@ -33,6 +33,67 @@ face_verb job_verb(std::uint32_t command, std::string name, std::string about)
     return verb;
 }
 
+// Those of a proxy without clients. Its state directory comes first, without a name; the source is
+// an option like the others.
+face_verb delivery_verb(std::uint32_t command, std::string name, std::string about)
+{
+    face_verb verb;
+    verb.usage = "STATE_DIR TARGET[:PORT] --source HOST[:PORT] [--OPTION VALUE]...";
+    for (auto key : keys_of(new_conf(command).get())) {
+        const std::string_view key_name = key.name;
+        if (key_name == "source") key.flags &= ~std::uint32_t{DW_KEY_POSITIONAL};
+        if (key_name == "state-dir") {
+            key.flags |= DW_KEY_POSITIONAL;
+            key.help = "The state directory of the proxy.";
+            verb.keys.insert(verb.keys.begin(), key);
+        } else {
+            verb.keys.push_back(key);
+        }
+    }
+    verb.switches = {check_switch, help_switch};
+    verb.name = std::move(name);
+    verb.about = std::move(about);
+    return verb;
+}
+
+// One that has no keys: it works on files.
+face_verb
+file_verb(std::string name, std::string usage, std::string about, std::vector<face_switch> switches)
+{
+    switches.push_back(help_switch);
+    return {std::move(name), std::move(usage), std::move(about), {}, std::move(switches)};
+}
+
+const face_switch json_switch{"json", "", "Prints JSON on standard output."};
+
+void add_spool_verbs(face& to)
+{
+    to.verbs.push_back(file_verb(
+        "spool inspect",
+        "STATE_DIR [--json] [--show-values]",
+        "Shows what the spool of a proxy holds: logs, records, writes that wait by table, their "
+        "age, torn ends and damage by file and byte. Changes nothing, also while the proxy runs.",
+        {json_switch,
+         {"show-values",
+          "",
+          "Prints each write that waits first, one JSON object a line, with its values."}}
+    ));
+    to.verbs.push_back(delivery_verb(
+        DW_COMMAND_REPLAY,
+        "spool replay",
+        "Delivers the writes that wait in the spool of a proxy that does not run. It can be ended "
+        "at any time; the next replay, or the proxy, continues."
+    ));
+    to.verbs.push_back(file_verb(
+        "spool salvage",
+        "STATE_DIR NEW_STATE_DIR [--json]",
+        "Copies every write that can be verified out of a damaged spool into a new state "
+        "directory, and lists what is lost by file, bytes and numbers. Changes nothing in the old "
+        "one.",
+        {json_switch}
+    ));
+}
+
 void append_switch(std::string& out, const face_switch& its)
 {
     const auto dashed = its.short_name.empty() ? "" : "-" + its.short_name + ", ";
@@ -73,7 +134,7 @@ face jobs_face()
 {
     face out;
     out.name = "dualwrite";
-    out.title = "copies and compares Apache Cassandra clusters";
+    out.title = "copies and compares Apache Cassandra clusters, and looks after spools";
     out.verbs = {
         job_verb(
             DW_COMMAND_COPY,
@@ -86,6 +147,7 @@ face jobs_face()
             "Compares both clusters: values, write times and expiry of every cell, in both "
             "directions."
         )};
+    add_spool_verbs(out);
     out.notes = {
         "Each option is also an environment variable, DUALWRITE_KEYSPACE for --keyspace, and a "
         "line of the YAML file that --config names, `keyspace: shop`. Flags win over the "
@@ -93,8 +155,12 @@ face jobs_face()
         "Ctrl-C ends it cleanly; the same command continues where it was.",
         made_documents};
     out.exits = {
-        {"0", "Complete; of validate: equal. With --check: it would work."},
-        {"1", "Of validate: there are differences."},
+        {"0",
+         "Complete; of validate: equal; of spool inspect: sound; of spool salvage: nothing was "
+         "lost. With --check: it would work."},
+        {"1",
+         "Of validate: there are differences; of spool inspect: there is damage; of spool salvage: "
+         "writes were lost; of spool replay: dead letters were added."},
         {"2", "Failed, or not complete. With --check: it would not work."},
         {"130, 143", "Ended by Ctrl-C, by SIGTERM."},
         {"255", "Wrong arguments."}};
@@ -114,10 +180,29 @@ std::string help_text(const face& of, const face_verb& verb)
     return out;
 }
 
-std::string help_text(const face& of)
+bool belongs_to(const face_verb& verb, std::string_view group)
 {
-    std::string out = "Usage: " + of.name + " COMMAND ...\n\n" + of.name + " " + of.title + ".\n\n";
-    for (const auto& verb : of.verbs) append_entry(out, "  " + verb.name, verb.about);
+    return verb.name.starts_with(group) &&
+           (verb.name.size() == group.size() || verb.name[group.size()] == ' ');
+}
+
+std::vector<std::string> first_words(const face& of)
+{
+    std::vector<std::string> words;
+    for (const auto& verb : of.verbs) {
+        auto word = verb.name.substr(0, verb.name.find(' '));
+        if (words.empty() || words.back() != word) words.push_back(std::move(word));
+    }
+    return words;
+}
+
+std::string help_text(const face& of, std::string_view group)
+{
+    const auto name = group.empty() ? of.name : of.name + " " + std::string(group);
+    std::string out = "Usage: " + name + " COMMAND ...\n\n" + of.name + " " + of.title + ".\n\n";
+    for (const auto& verb : of.verbs)
+        if (group.empty() || belongs_to(verb, group))
+            append_entry(out, "  " + verb.name, verb.about);
     out += '\n';
     append_switch(out, help_switch);
     append_switch(out, version_switch);

@@ -19,7 +19,7 @@ struct face_switch {
     std::string help;
 };
 
-// A subcommand; of a program without subcommands the one that has no name.
+// A subcommand, of one or two words; of a program without subcommands the one that has no name.
 struct face_verb {
     std::string name;
     std::string usage;  // what follows the program's name
@@ -38,11 +38,16 @@ struct face {
 
 face proxy_face();
 face jobs_face();
+inline constexpr std::string_view spool_group = "spool";
 
 // Lines within 100 columns.
 std::string help_text(const face& of, const face_verb& verb);
-// Of a program with subcommands: which there are.
-std::string help_text(const face& of);
+// Of a program with subcommands: which there are, or those that begin with the word `group`.
+std::string help_text(const face& of, std::string_view group = {});
+// Whether `verb` is one word and `group`, or begins with it.
+bool belongs_to(const face_verb& verb, std::string_view group);
+// First words of the subcommands, each once.
+std::vector<std::string> first_words(const face& of);
 // For man(1): roff with the macros of man(7).
 std::string man_page(const face& of);
 // `shell` is bash, zsh or fish; else empty.

@@ -9,6 +9,7 @@
 
 #include "command.hpp"
 #include "console.hpp"
+#include "deliver.hpp"
 #include "handles.hpp"
 #include "progress.hpp"
 #include "signals.hpp"
@@ -147,6 +148,7 @@ int main(int argc, char** argv)
     console out("dualwrite");
     try {
         const auto line = read_command_line(argc, argv);
+        if (line.action) return line.action();
         if (!line.conf) return line.exit_code;
         if (line.check_only) {
             const auto format = line.json ? DW_REPORT_JSON : DW_REPORT_TEXT;
@@ -154,6 +156,7 @@ int main(int argc, char** argv)
         }
         const signals asked;  // before any thread is there
         out.attach(line.conf.get());
+        if (line.command == DW_COMMAND_REPLAY) return deliver(out, line, asked);
         return runner(out, line).run(asked);
     } catch (const std::exception& error) {
         out.say(error.what());

@@ -33,25 +33,30 @@ std::string italic(std::string_view text)
 
 std::string upper(std::string text)
 {
-    for (auto& c : text)
+    for (auto& c : text) {
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    }
     return text;
 }
 
-// Which of several verbs have the option; empty: all.
+// Which of several verbs have the option; empty: all, or all that connect to clusters.
 std::string verbs_of(const face& of, std::string_view option)
 {
     std::string names;
-    std::size_t count = 0;
+    std::size_t lacking = 0;
+    bool is_key = false;
+    for (const auto& verb : of.verbs)
+        for (const auto& key : verb.keys) is_key = is_key || option == key.name;
     for (const auto& verb : of.verbs) {
         bool has = false;
         for (const auto& key : verb.keys) has = has || option == key.name;
         for (const auto& its : verb.switches) has = has || option == its.name;
-        if (!has) continue;
-        ++count;
-        (names += names.empty() ? "" : ", ") += verb.name;
+        if (has)
+            (names += names.empty() ? "" : ", ") += verb.name;
+        else if (!is_key || !verb.keys.empty())
+            ++lacking;
     }
-    return count == of.verbs.size() ? "" : names;
+    return lacking == 0 ? "" : names;
 }
 
 void append_entry(std::string& out, const std::string& tag, const std::string& text)
@@ -63,14 +68,16 @@ void append_key(std::string& out, const face& of, const dw_key& key)
 {
     std::string tag;
     if ((key.flags & DW_KEY_POSITIONAL) != 0) {
-        tag = italic(upper(key.name));
+        auto name = upper(key.name);
+        for (auto& c : name)
+            if (c == '-') c = '_';
+        tag = italic(name);
     } else {
         if (*key.short_name != '\0') tag = bold(std::string("-") + key.short_name) + ", ";
         tag += bold(std::string("--") + key.name) + " " + italic(key.value_name);
     }
     std::string text = key.help;
-    if (*key.default_text != '\0')
-        text += std::string(" Default: ") + key.default_text + ".";
+    if (*key.default_text != '\0') text += std::string(" Default: ") + key.default_text + ".";
     if ((key.flags & DW_KEY_LIST) != 0 && text.find("several times") == text.npos)
         text += " May be given several times.";
     if ((key.flags & DW_KEY_PLANNED) != 0)
@@ -102,10 +109,21 @@ void append_options(std::string& out, const face& of)
             if (group == key->group) append_key(out, of, *key);
     }
     out += ".SS Other\n";
-    for (const auto& its : of.verbs.front().switches) {
-        const auto dashed = its.short_name.empty() ? "" : bold("-" + its.short_name) + ", ";
-        append_entry(out, dashed + bold("--" + its.name), its.help);
-    }
+    std::vector<std::string_view> shown;
+    for (const auto& verb : of.verbs)
+        for (const auto& its : verb.switches) {
+            bool known = false;
+            for (const auto name : shown) known = known || name == its.name;
+            if (known) continue;
+            shown.push_back(its.name);
+            const auto dashed = its.short_name.empty() ? "" : bold("-" + its.short_name) + ", ";
+            const auto verbs = verbs_of(of, its.name);
+            append_entry(
+                out,
+                dashed + bold("--" + its.name),
+                its.help + (verbs.empty() ? "" : " Only for " + verbs + ".")
+            );
+        }
 }
 
 }  // namespace

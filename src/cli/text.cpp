@@ -33,8 +33,10 @@ void append_wrapped(std::string& out, std::string_view text, std::size_t left = 
 
 std::string upper(std::string text)
 {
-    for (auto& c : text)
+    for (auto& c : text) {
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (c == '-') c = '_';
+    }
     return text;
 }
 

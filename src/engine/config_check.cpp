@@ -11,7 +11,8 @@ check_request of_proxy(proxy_options options)
     request.target = std::move(options.target);
     request.state_dir = std::move(options.state_dir);
     request.selection = std::move(options.tables);
-    request.listeners.push_back({options.listen_host, options.listen_port, "--proxy-port"});
+    if (!options.deliver_only)
+        request.listeners.push_back({options.listen_host, options.listen_port, "--proxy-port"});
     if (options.metrics)
         request.listeners.push_back({options.metrics_host, options.metrics_port, "--metrics-port"});
     request.protocol_versions = std::move(options.protocol_versions);
@@ -36,13 +37,22 @@ check_request of_job(job_options options)
 result<check_request>
 make_check_request(const config& from, const environment& env, std::string& why)
 {
-    if (from.for_command() == command::proxy) {
+    switch (from.for_command()) {
+    case command::proxy: {
         DW_TRY(options, make_proxy_options(from, env, why));
         return of_proxy(std::move(options));
     }
-    if (from.for_command() == command::copy) {
+    case command::replay:
+    case command::retry: {
+        DW_TRY(options, make_delivery_options(from, env, why));
+        return of_proxy(std::move(options));
+    }
+    case command::copy: {
         DW_TRY(options, make_copy_options(from, env, why));
         return of_job(std::move(options));
+    }
+    case command::validate:
+        break;
     }
     DW_TRY(options, make_validate_options(from, env, why));
     return of_job(std::move(options));

@@ -1,6 +1,9 @@
 #include <dualwrite/engine/config.hpp>
 
+#include <algorithm>
 #include <arpa/inet.h>
+#include <limits>
+#include <thread>
 
 #include "config_files.hpp"
 #include "config_json.hpp"
@@ -281,6 +284,10 @@ result<std::string> state_dir(const config& from, const environment& env, std::s
         const auto* value = env(name);
         return value == nullptr ? "" : value;
     };
+    if (from.for_command() == command::replay || from.for_command() == command::retry) {
+        why = "the argument 'state-dir' is required: the state directory of the proxy";
+        return fail(errc::invalid_argument);
+    }
     // systemd lists several with colons; the first is ours.
     const auto systemd = variable("STATE_DIRECTORY");
     if (!systemd.empty()) return systemd.substr(0, systemd.find(':'));
@@ -332,6 +339,33 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
         why = "--metrics-port and --proxy-port are both " + std::to_string(options.listen_port);
         return fail(errc::invalid_argument);
     }
+    return options;
+}
+
+result<proxy_options>
+make_delivery_options(const config& from, const environment& env, std::string& why)
+{
+    constexpr std::uint32_t threads_max = 4;
+    proxy_options options;
+    if (from.text("source").empty()) {
+        why = "--source is required: writes of which it is not known whether the source has them "
+              "are sent to it again, and lists, counters and transactions are read there";
+        return fail(errc::invalid_argument);
+    }
+    DW_TRY(source, make_endpoint(from, "source", why));
+    DW_TRY(target, make_endpoint(from, "target", why));
+    options.source = std::move(source);
+    options.target = std::move(target);
+    DW_TRY(dir, state_dir(from, env, why));
+    options.state_dir = std::move(dir);
+    options.deliver_only = true;
+    options.metrics = false;
+    options.wait = false;
+    options.threads = std::clamp(std::thread::hardware_concurrency(), 1u, threads_max);
+    options.spool_size_max = std::numeric_limits<std::int64_t>::max();
+    options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
+    if (from.for_command() == command::replay && from.text("durability") == "fsync")
+        options.durable = durability::fsync;
     return options;
 }
 

@@ -11,7 +11,10 @@ constexpr std::uint32_t proxy = 1;
 constexpr std::uint32_t copy = 2;
 constexpr std::uint32_t validate = 4;
 constexpr std::uint32_t jobs = copy | validate;
-constexpr std::uint32_t all = proxy | jobs;
+constexpr std::uint32_t replay = 8;
+constexpr std::uint32_t retry = 16;
+constexpr std::uint32_t deliver = replay | retry;
+constexpr std::uint32_t all = proxy | jobs | deliver;
 
 using enum config_type;
 using namespace key_flag;
@@ -134,11 +137,11 @@ constexpr auto keys = std::to_array<config_key>({
      "Answer a write when the target has it too. Either way no acknowledged write is lost."},
     {"wait-limit", "", duration, "TIME", "2s", proxy, 0, 0, day_ms, writes,
      "With --wait true: answer after this time although the target has not."},
-    {"durability", "", choice, "process|fsync", "process", proxy, 0, 0, 0, writes,
+    {"durability", "", choice, "process|fsync", "process", proxy | replay, 0, 0, 0, writes,
      "What an acknowledged write survives: kill -9 of the proxy, or loss of power as well."},
     {"spool-size-max", "", size, "SIZE", "16GiB", proxy, 0, 1u << 20, i64_max, writes,
      "Writes that wait for the target take at most so much disk; then clients get OVERLOADED."},
-    {"target-connections", "", number, "N", "2", proxy, 0, 1, 1024, writes,
+    {"target-connections", "", number, "N", "2", proxy | deliver, 0, 1, 1024, writes,
      "Connections to the target, per thread."},
     {"drain-limit", "", duration, "TIME", "30s", proxy, 0, 0, day_ms, writes,
      "On SIGTERM or Ctrl-C: deliver what waits, for at most this time. The rest stays on disk."},

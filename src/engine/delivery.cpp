@@ -182,6 +182,9 @@ void delivery::send_ready()
         case plan::undecided:
             retry_later(lsn, undecided_delay_ms);
             break;
+        case plan::unreplicated:
+            keep(lsn, plan_of(view).reason);
+            break;
         default:
             const auto how = send(*link, lsn, view, *this);
             if (how == sending::refused) target_refused(lsn, refusal_.first, refusal_.second);

@@ -75,6 +75,8 @@ replication::decision delivery::plan_of(const mutation_view& m)
     });
     if (m.header.kind == mutation_kind::batch && m.header.batch_type == counter_batch)
         all = {plan::refresh, "counter"};
+    if (m.has(replication::mutation_flags::refresh) && all.what <= plan::undecided)
+        all = {plan::refresh, "what the source said to it is lost"};
     if (all.what == plan::undecided && !may_still_come(m)) return {plan::replay, {}};
     return all;
 }

@@ -12,6 +12,7 @@
 #include "proxy_shared.hpp"
 #include "proxy_status.hpp"
 #include "schema_watch.hpp"
+#include "spool_writes.hpp"
 #include "text_filter.hpp"
 #include "worker.hpp"
 
@@ -126,6 +127,7 @@ result<void> running_proxy::open_spool(std::string& why)
 result<void> running_proxy::open_listeners(std::vector<unique_fd>& listeners, std::string& why)
 {
     const auto& options = shared_.options;
+    if (options.deliver_only) return listeners.resize(options.threads), result<void>{};
     const auto where = options.listen_host + ":" + std::to_string(options.listen_port);
     auto addresses = resolve(options.listen_host, options.listen_port);
     if (!addresses) {
@@ -195,6 +197,7 @@ result<void> running_proxy::begin(std::string& why)
         shared_.filter = std::move(filter);
     }
     DW_CHECK(shared_.tls.load(shared_.options, shared_.sink, why));
+    if (shared_.options.deliver_only) DW_CHECK(find_spool(shared_.options.state_dir, why));
     DW_CHECK(open_spool(why));
     // A name that is not known yet may be later; it is looked up again and again.
     if (std::string problem; !resolve_both(shared_, problem))

@@ -35,9 +35,8 @@ failure spool_log_recovery::damaged(const source& file, std::uint64_t offset, co
         "the spool file " + directory_ + "/" + file.name + " is damaged at byte " +
         std::to_string(offset) + ": " + what +
         ". Nothing was changed. With --durability process a loss of power can do this. Bring back "
-        "an "
-        "intact copy of the file; or move the directory away, start again without its writes and "
-        "let `dualwrite validate` show what differs";
+        "an intact copy of the file; or copy what is good with `dualwrite spool salvage`, start on "
+        "the copy, and let `dualwrite validate` show what differs";
     return fail(errc::spool_corrupt);
 }
 

@@ -1,4 +1,5 @@
 #include <dualwrite/engine/spool_storage.hpp>
+#include <dualwrite/engine/spool_walk.hpp>
 #include <dualwrite/engine/unique_fd.hpp>
 
 #include <algorithm>
@@ -133,7 +134,19 @@ private:
     unique_fd fd_;
 };
 
-class system_storage final : public spool_storage {
+// `dualwrite spool inspect` holds the lock for a moment to see whether somebody else does.
+bool try_lock(int fd) noexcept
+{
+    for (int attempt = 0; attempt < 5; ++attempt) {
+        if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+        if (errno != EWOULDBLOCK) return false;
+        ::usleep(20'000);
+    }
+    errno = EWOULDBLOCK;
+    return false;
+}
+
+class system_storage : public spool_storage {
 public:
     explicit system_storage(unique_fd directory) noexcept : directory_(std::move(directory)) {}
 
@@ -144,7 +157,7 @@ public:
         );
         if (!file) return last_error();
         std::array<char, 24> text{};
-        if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (!try_lock(file.get())) {
             if (errno != EWOULDBLOCK) return last_error();
             const auto n = ::pread(file.get(), text.data(), text.size(), 0);
             std::from_chars(text.data(), text.data() + std::max<ssize_t>(n, 0), holder);
@@ -209,9 +222,48 @@ public:
         return checked(::fsync(fd.get()));
     }
 
-private:
+protected:
     unique_fd directory_;
     unique_fd lock_;  // closing it gives the lock back
+};
+
+// Of a directory that somebody else may be using: nothing is created or changed in it.
+class readable_storage final : public system_storage {
+public:
+    using system_storage::system_storage;
+
+    // A shared lock: it keeps a proxy from starting, and says whether one runs.
+    result<void> lock(std::int64_t& holder) override
+    {
+        unique_fd file(::openat(directory_.get(), "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+        if (!file && errno == ENOENT) return {};
+        if (!file) return last_error();
+        if (::flock(file.get(), LOCK_SH | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK) return last_error();
+            std::array<char, 24> text{};
+            const auto n = ::pread(file.get(), text.data(), text.size(), 0);
+            std::from_chars(text.data(), text.data() + std::max<ssize_t>(n, 0), holder);
+            return fail(errc::spool_locked);
+        }
+        lock_ = std::move(file);
+        return {};
+    }
+    void unlock() noexcept { lock_.reset(); }
+
+    result<std::unique_ptr<spool_file>> open(const std::string& name, open_mode mode) override
+    {
+        if (mode != open_mode::read) return fail({EROFS, std::generic_category()});
+        return system_storage::open(name, mode);
+    }
+    result<void> rename(const std::string&, const std::string&) override
+    {
+        return fail({EROFS, std::generic_category()});
+    }
+    result<void> remove(const std::string&) override
+    {
+        return fail({EROFS, std::generic_category()});
+    }
+    result<void> sync_directory(const std::string&) override { return {}; }
 };
 
 // Like `mkdir -p -m 700`.
@@ -233,6 +285,29 @@ std::string sentence(const char* what, const std::string& directory, std::error_
 }
 
 }  // namespace
+
+result<readable_spool>
+open_readable_spool(const std::string& directory, bool keep_lock, std::string& why)
+{
+    unique_fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) {
+        const auto failed = last_error();
+        why = "cannot read the spool directory " + directory + ": " + failed.error.message();
+        return failed;
+    }
+    readable_spool opened;
+    auto storage = std::make_shared<readable_storage>(std::move(fd));
+    const auto locked = storage->lock(opened.holder);
+    opened.in_use = !locked && locked.error() == errc::spool_locked;
+    if (!locked && !opened.in_use) {
+        why = "cannot look at the lock of the spool directory " + directory + ": " +
+              locked.error().message();
+        return fail(locked.error());
+    }
+    if (!keep_lock) storage->unlock();
+    opened.storage = std::move(storage);
+    return opened;
+}
 
 result<std::shared_ptr<spool_storage>>
 open_system_storage(const std::string& directory, std::string& why)

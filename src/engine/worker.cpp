@@ -50,6 +50,7 @@ void worker::adopt(std::unique_ptr<spool_log> left)
         std::move(left),
         nullptr
     ));
+    update_backlog();
 }
 
 void worker::start()
@@ -84,7 +85,7 @@ void worker::begin_drain()
 void worker::run()
 {
     loop_.set_commit([this] { return commit(); });
-    loop_.add(listener_.get(), *this, EPOLLIN);
+    if (listener_) loop_.add(listener_.get(), *this, EPOLLIN);
     tick();
     loop_.run();
     for (auto& [id, session] : sessions_) session->abandon();
@@ -96,7 +97,7 @@ void worker::run()
     (void)live_->log().commit();
     for (auto& left : left_) {
         left->log().sync_done(loop_.steady_ms() + 1000);
-        (void)left->log().commit();
+        if (left->log().commit() && left->exhausted()) left->log().close_finished();
     }
     update_counters();
 }

@@ -18,7 +18,8 @@ OTHERS = {"cflags", "libs", "opt", "OPTION", "target-u", "wai", "build", "help",
 class Documents(unittest.TestCase):
     def setUp(self):
         self.known = set()
-        for command in ([support.PROXY], [support.CLI, "copy"], [support.CLI, "validate"]):
+        for command in ([support.PROXY], *([support.CLI, *words] for words in (
+                ["copy"], ["validate"], ["spool", "inspect"], ["spool", "replay"]))):
             text = subprocess.run([*command, "--help"], check=True, capture_output=True,
                                   text=True).stdout
             self.known |= set(OPTION.findall(text))

@@ -24,7 +24,9 @@ def options_of(*command: str) -> set[str]:
 class Completion(unittest.TestCase):
     def setUp(self):
         self.programs = ((support.PROXY, "dualwrite-proxy", [[]]),
-                         (support.CLI, "dualwrite", [["copy"], ["validate"]]))
+                         (support.CLI, "dualwrite",
+                          [["copy"], ["validate"], ["spool", "inspect"], ["spool", "replay"],
+                           ["spool", "salvage"]]))
 
     def bash(self, program: str, name: str, *words: str) -> list[str]:
         """What bash would offer for the last word."""
@@ -58,6 +60,11 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.bash(*proxy, "--config", "/etc/host.con"), ["/etc/host.conf"])
         jobs = [support.CLI, "dualwrite"]
         self.assertEqual(self.bash(*jobs, "c"), ["copy"])
+        self.assertEqual(self.bash(*jobs, "spo"), ["spool"])
+        self.assertEqual(self.bash(*jobs, "spool", ""), ["inspect", "replay", "salvage", "--help"])
+        self.assertEqual(self.bash(*jobs, "spool", "re"), ["replay"])
+        self.assertEqual(self.bash(*jobs, "spool", "replay", "--durability", "f"), ["fsync"])
+        self.assertIn("tmp", self.bash(*jobs, "spool", "inspect", "tm"))
         self.assertEqual(self.bash(*jobs, "copy", "--counters", ""), ["refuse", "converge"])
         self.assertEqual(self.bash(*jobs, "validate", "--counters", ""),
                          self.bash(*jobs, "validate", ""))
@@ -74,7 +81,8 @@ class Completion(unittest.TestCase):
 
         self.assertEqual(fish(support.PROXY, "dualwrite-proxy --durability "),
                          {"process", "fsync"})
-        self.assertEqual(fish(support.CLI, "dualwrite "), {"copy", "validate"})
+        self.assertEqual(fish(support.CLI, "dualwrite "), {"copy", "validate", "spool"})
+        self.assertEqual(fish(support.CLI, "dualwrite spool "), {"inspect", "replay", "salvage"})
         for program, name, verbs in self.programs:
             for verb in verbs:
                 offered = fish(program, " ".join([name, *verb, "--"]))
@@ -113,8 +121,8 @@ class ManualPages(unittest.TestCase):
         proxy, jobs = self.page(support.PROXY), self.page(support.CLI)
         for name in options_of(support.PROXY):
             self.assertIn(f"--{name}", proxy)
-        for verb in ("copy", "validate"):
-            for name in options_of(support.CLI, verb):
+        for verb in (["copy"], ["validate"], ["spool", "inspect"], ["spool", "replay"]):
+            for name in options_of(support.CLI, *verb):
                 self.assertIn(f"--{name}", jobs)
         self.assertIn("-mp, --metrics-port PORT Port to serve them on; 0: a free one. "
                       "Default: 28000.", proxy)
@@ -122,7 +130,8 @@ class ManualPages(unittest.TestCase):
         self.assertIn("255 Wrong arguments.", proxy)
         self.assertIn("--rate ROWS Rows per second at most; 0: no limit. Default: 0. "
                       "Only for copy.", jobs)
-        self.assertNotIn("Only for copy, validate", jobs)
+        self.assertIn("Port of the source. Default: 9042. --target-port", jobs)
+        self.assertIn("Only for spool inspect.", jobs)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,8 @@ class Jobs(support.ProgramTest):
         self.assertNotIn("--proxy-port", done.stdout)
         done = self.run_program("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for text in ("Usage: dualwrite COMMAND", "  copy  ", "  validate  ", "--version"):
+        for text in ("Usage: dualwrite COMMAND", "  copy  ", "  validate  ", "  spool inspect  ",
+                     "--version"):
             self.assertIn(text, done.stdout)
         self.assertRegex(self.run_program("--version").stdout, r"^dualwrite \d+\.\d+\.\d+\n$")
 

@@ -161,7 +161,7 @@ TEST_SUITE("engine/spool_recovery")
             "the spool file state/spool/" + name + " is damaged at byte " +
             std::to_string(ends[50]) + ": "
         ));
-        CHECK(opened.why.find("move the directory away") != std::string::npos);
+        CHECK(opened.why.find("dualwrite spool salvage") != std::string::npos);
         CHECK(disk->trace.empty());
         CHECK_FALSE(disk->locked);  // the next attempt finds it free
     }

@@ -9,10 +9,13 @@
 //   FAKE_ROWS        rows of a job; it does 1000 every 10 ms
 //   FAKE_RESULT      succeeded, different or failed
 //   FAKE_PROBLEM     what a check of the clusters finds
+//   FAKE_DAMAGE      any: the spool is damaged
 
 #include <dualwrite/engine/check.hpp>
 #include <dualwrite/engine/job.hpp>
 #include <dualwrite/engine/proxy.hpp>
+#include <dualwrite/engine/spool_salvage.hpp>
+#include <dualwrite/engine/spool_survey.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -127,8 +130,9 @@ public:
     std::string status_json() const override
     {
         const auto left = backlog_.load();
-        return R"({"clients":3,"backlog":)" + std::to_string(left) +
-               R"(,"oldest_age_ms":1500,"dead_letters":)" +
+        return R"({"clients":3,"refreshed":0,"replicated":)" +
+               std::to_string(number("FAKE_BACKLOG") - left) + R"(,"backlog":)" +
+               std::to_string(left) + R"(,"oldest_age_ms":1500,"dead_letters":)" +
                std::to_string(number("FAKE_DEAD_LETTERS")) + R"(,"spool":{"size_bytes":)" +
                std::to_string(left * 100) + "}}";
     }
@@ -232,6 +236,35 @@ check_report check_clusters(const check_request& request)
     if (const auto problem = variable("FAKE_PROBLEM"); !problem.empty())
         report.problems.push_back(problem);
     return report;
+}
+
+result<spool_survey>
+survey_spool(const std::string& state_dir, const survey_line& show, std::string& why)
+{
+    DW_CHECK(start_result(why));
+    spool_survey out;
+    out.directory = state_dir + "/spool";
+    auto& log = out.logs.emplace_back();
+    log.applied = 7;
+    log.tables["shop.orders"] = {.writes = 7, .bytes = 700, .oldest_ms = 1};
+    if (!variable("FAKE_DAMAGE").empty()) {
+        auto& gap = log.files.gaps.emplace_back();
+        gap.file = "dw-1.log";
+        gap.damage = true;
+    }
+    if (show) show(R"({"number":1})");
+    return out;
+}
+
+result<spool_salvage>
+salvage_spool(const std::string& from, const std::string& into, std::string& why)
+{
+    DW_CHECK(start_result(why));
+    spool_salvage out{.from = from, .into = into, .logs = {}};
+    auto& log = out.logs.emplace_back();
+    log.copied = 5;
+    log.lost = variable("FAKE_DAMAGE").empty() ? 0 : 2;
+    return out;
 }
 
 result<std::unique_ptr<proxy>>

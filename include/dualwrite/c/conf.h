@@ -37,6 +37,8 @@ typedef struct dw_conf dw_conf;
 #define DW_COMMAND_PROXY 1u
 #define DW_COMMAND_COPY 2u
 #define DW_COMMAND_VALIDATE 4u
+#define DW_COMMAND_REPLAY 8u /* deliver what is in the spool of a proxy that does not run */
+#define DW_COMMAND_RETRY 16u /* deliver dead letters */
 
 /*
  * A configuration of one command with its defaults. `command` is one DW_COMMAND_*.
@@ -99,9 +101,8 @@ DW_API int dw_conf_check(const dw_conf* conf, dw_error* err);
  * Returns DW_OK also where a side cannot be reached: that is what the report says. Or what
  * dw_conf_check returns.
  */
-DW_API int dw_conf_try(
-    const dw_conf* conf, uint32_t format, size_t* problems, char** report, dw_error* err
-);
+DW_API int
+dw_conf_try(const dw_conf* conf, uint32_t format, size_t* problems, char** report, dw_error* err);
 
 /*
  * Where log lines go; `log` NULL: nowhere. `user` must live until every handle that was started

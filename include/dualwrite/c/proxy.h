@@ -17,7 +17,9 @@ typedef struct dw_proxy dw_proxy;
  * there yet: until it is, clients get an error that says so.
  *
  * out      set to the new proxy, or to NULL. The caller owns it and must pass it to dw_proxy_free.
- * conf     of DW_COMMAND_PROXY; copied, so it may be changed and freed afterwards.
+ * conf     of DW_COMMAND_PROXY; copied, so it may be changed and freed afterwards. Of
+ *          DW_COMMAND_REPLAY: a proxy without clients, which delivers what the key `state-dir` has
+ *          in its spool, and has stopped when that is at the target.
  *
  * Threads: any.
  * Returns DW_OK, or
@@ -75,17 +77,18 @@ DW_API uint16_t dw_proxy_metrics_port(const dw_proxy* proxy);
 
 typedef struct dw_proxy_progress {
     uint32_t struct_size;
-    uint32_t state;          /* DW_PROXY_* */
-    uint32_t ready;          /* 1: the source answers */
-    uint32_t clients;        /* connections from clients */
-    uint64_t backlog_writes; /* accepted from clients, not yet known to be at the target */
-    uint64_t spool_bytes;    /* of the spool's files, which are made in advance */
-    uint64_t backlog_age_ms; /* of the oldest of the writes in delivery; 0 if there is none */
-    uint64_t dead_letters;   /* writes of this run that the target refused for good; they are kept
-                                in dead_letters.jsonl in the state directory */
+    uint32_t state;            /* DW_PROXY_* */
+    uint32_t ready;            /* 1: the source answers */
+    uint32_t clients;          /* connections from clients */
+    uint64_t backlog_writes;   /* accepted from clients, not yet known to be at the target */
+    uint64_t spool_bytes;      /* of the spool's files, which are made in advance */
+    uint64_t backlog_age_ms;   /* of the oldest of the writes in delivery; 0 if there is none */
+    uint64_t dead_letters;     /* writes of this run that the target refused for good; they are kept
+                                  in dead_letters.jsonl in the state directory */
+    uint64_t delivered_writes; /* that reached the target in this run */
 } dw_proxy_progress;
 /* clang-format off */
-#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0, 0 }
+#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* A snapshot, also after the proxy has stopped. Threads: any. */

@@ -23,7 +23,7 @@ namespace dualwrite::engine {
 enum class config_type : std::uint8_t { text, boolean, number, size, duration, choice };
 
 // Bits, so that a key can belong to several. Equal to DW_COMMAND_*.
-enum class command : std::uint8_t { proxy = 1, copy = 2, validate = 4 };
+enum class command : std::uint8_t { proxy = 1, copy = 2, validate = 4, replay = 8, retry = 16 };
 
 namespace key_flag {
 inline constexpr std::uint32_t secret = 1;       // its value is never shown
@@ -126,6 +126,9 @@ private:
 // Checked as a whole: required keys, combinations, files that must be there.
 result<proxy_options>
 make_proxy_options(const config& from, const environment& env, std::string& why);
+// Of `replay` and `retry`: a proxy without clients.
+result<proxy_options>
+make_delivery_options(const config& from, const environment& env, std::string& why);
 result<copy_options>
 make_copy_options(const config& from, const environment& env, std::string& why);
 result<validate_options>

@@ -43,6 +43,8 @@ struct proxy_options {
     std::uint16_t metrics_port{28000};  // 0: any free one
     bool metrics{true};
     std::uint32_t threads{1};
+    // No clients: what earlier runs left in the state directory is delivered, nothing else.
+    bool deliver_only{false};
     std::uint64_t clients_max{0};              // 0: as many as open files allow
     std::uint64_t clients_per_address_max{0};  // 0: no limit
     std::int64_t login_limit_ms{30'000};       // from accept to the end of the login; 0: none
