@@ -282,7 +282,7 @@ TEST_SUITE("capi/calls")
         refused(dw_conf_new(nullptr, DW_COMMAND_PROXY, &err));
         refused(dw_conf_new(&conf, 0, &err));
         refused(dw_conf_new(&conf, 3, &err));
-        refused(dw_conf_new(&conf, 8, &err));
+        refused(dw_conf_new(&conf, 32, &err));
         refused(dw_conf_set(nullptr, "a", "b", &err));
         refused(dw_conf_set(proxy_conf.conf, nullptr, "b", &err));
         refused(dw_conf_set(proxy_conf.conf, "threads", nullptr, &err));
@@ -303,6 +303,12 @@ TEST_SUITE("capi/calls")
         refused(dw_job_copy(&job, proxy_conf.conf, &err));
         refused(dw_job_validate(&job, copy_conf.conf, &err));
         refused(dw_job_cancel(nullptr, &err));
+        refused(dw_spool_inspect(nullptr, DW_REPORT_TEXT, nullptr, nullptr, nullptr, &text, &err));
+        refused(dw_spool_inspect("s", DW_REPORT_TEXT, nullptr, nullptr, nullptr, nullptr, &err));
+        refused(dw_spool_inspect("s", 7, nullptr, nullptr, nullptr, &text, &err));
+        refused(dw_spool_salvage("s", nullptr, DW_REPORT_TEXT, nullptr, &text, &err));
+        refused(dw_spool_salvage(nullptr, "t", DW_REPORT_TEXT, nullptr, &text, &err));
+        refused(dw_spool_salvage("s", "t", DW_REPORT_TEXT, nullptr, nullptr, &err));
         refused(dw_classify(&statement, nullptr, 1, &err));
         refused(dw_classify(nullptr, "", 0, &err));
         refused(dw_statement_facts(nullptr, -1, nullptr, &err));
