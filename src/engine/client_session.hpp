@@ -52,6 +52,7 @@ private:
             write,         // number: lsn
             conditional,   // the same, a lightweight transaction
             schema,        // the same, DDL
+            truncate,      // the same, TRUNCATE
             unreplicated,  // number: index into letters_
         };
         kind what{kind::none};
@@ -200,6 +201,7 @@ private:
     std::vector<kept_statement>
     kept_children(const protocol::batch_view& batch, std::string_view keyspace);
     bytes_view mirror_schema(const write_request& request, const replication::statement& statement);
+    bytes_view refuse_schema(const write_request& request, const replication::statement& statement);
 
     bytes_view leave_out(
         const write_request& request,
@@ -214,6 +216,7 @@ private:
     bool stream_response(const protocol::envelope_header& h);
     bytes_view
     take_write_answer(const protocol::envelope_header& h, bytes_view envelope, const pending& what);
+    bytes_view hold_if_needed(std::uint64_t lsn, bytes_view envelope);
     void take_left_out_answer(
         const protocol::envelope_header& h, bytes_view envelope, const pending& what
     );
@@ -240,7 +243,7 @@ private:
     pending take_pending(std::int16_t stream) noexcept;
     static bool is_write(const pending& p) noexcept
     {
-        return p.what >= pending::kind::write && p.what <= pending::kind::schema;
+        return p.what >= pending::kind::write && p.what <= pending::kind::truncate;
     }
 
     worker& worker_;

@@ -54,6 +54,7 @@ bytes_view client_session::take_response(const envelope_header& h, bytes_view en
     case pending::kind::write:
     case pending::kind::conditional:
     case pending::kind::schema:
+    case pending::kind::truncate:
         return take_write_answer(h, envelope, what);
     case pending::kind::unreplicated:
         take_left_out_answer(h, envelope, what);
@@ -142,10 +143,19 @@ bytes_view client_session::take_write_answer(
         return envelope;
     }
     const bool applied = outcome == policy::outcome::applied;
+    if (what.what == pending::kind::truncate && applied)
+        return hold_if_needed(live.truncated_at_source(what.number), envelope);
     if (what.what == pending::kind::schema && applied) worker_.shared().want_shapes();
     live.settle(what.number, applied ? write_state::applied : write_state::void_);
-    if (!applied || !worker_.must_hold(what.number)) return envelope;
-    worker_.hold(what.number, *this, envelope);
+    // Once more after a crash, it would take what was written since.
+    if (what.what == pending::kind::schema) worker_.log().write_at_once();
+    return applied ? hold_if_needed(what.number, envelope) : envelope;
+}
+
+bytes_view client_session::hold_if_needed(std::uint64_t lsn, bytes_view envelope)
+{
+    if (!worker_.must_hold(lsn)) return envelope;
+    worker_.hold(lsn, *this, envelope);
     return {};
 }
 

@@ -70,6 +70,10 @@ bytes_view client_session::take_write(
             {{statement.target_text, std::string(as_text(values)), parameters.named_values}}
         );
     case plan::schema:
+        if (worker_.shared().options.ddl == ddl_policy::source_only)
+            return leave_out(
+                request, statement.table, "--ddl source-only", {{statement.target_text, {}, false}}
+            );
         return mirror_schema(request, statement);
     case plan::replay:
     case plan::undecided:
@@ -245,17 +249,37 @@ bytes_view
 client_session::mirror_schema(const write_request& request, const replication::statement& statement)
 {
     if (bytes_view answer; refused_for_space(request, answer)) return answer;
+    if (worker_.shared().options.ddl == ddl_policy::refuse)
+        return refuse_schema(request, statement);
     mutation_header mutation;
     mutation.kind = mutation_kind::schema;
+    const bool truncates = statement.facts.kind == policy::statement_kind::truncate;
+    if (truncates) mutation.flags |= flags::truncates;
     mutation.accepted_ms = worker_.on().wall_ms();
     mutation.text_size = static_cast<std::uint32_t>(statement.target_text.size());
     const auto head = replication::encode(mutation);
     const std::array<bytes_view, 2> parts{bytes_view(head), as_bytes(statement.target_text)};
     const auto lsn = worker_.log().append_intent({}, parts);
     worker_.counters().writes.add();
-    worker_.live().expect_schema(lsn);
-    return forward(
-        request.header, request.envelope, {.what = pending::kind::schema, .number = lsn}
+    if (truncates)
+        worker_.live().expect_truncate(lsn, parts);
+    else
+        worker_.live().expect_schema(lsn);
+    const auto kind = truncates ? pending::kind::truncate : pending::kind::schema;
+    return forward(request.header, request.envelope, {.what = kind, .number = lsn});
+}
+
+bytes_view
+client_session::refuse_schema(const write_request& request, const replication::statement& statement)
+{
+    worker_.shared().log_limited(
+        log_level::warning, "a change of the schema was refused (--ddl refuse): " + statement.table
+    );
+    return answer_error(
+        request.header,
+        error_code::invalid,
+        "dualwrite: DDL and TRUNCATE are refused during the migration (--ddl refuse); nothing was "
+        "executed"
     );
 }
 

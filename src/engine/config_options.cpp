@@ -329,6 +329,10 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
     options.state_dir = std::move(dir);
     options.durable = from.text("durability") == "fsync" ? durability::fsync : durability::process;
     options.spool_size_max = from.number("spool-size-max");
+    const auto ddl = from.text("ddl");
+    options.ddl = ddl == "refuse"        ? ddl_policy::refuse
+                  : ddl == "source-only" ? ddl_policy::source_only
+                                         : ddl_policy::mirror;
     options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
     options.request_size_max = static_cast<std::uint32_t>(from.number("request-size-max"));
     options.write_buffer_size = static_cast<std::uint32_t>(from.number("write-buffer-size"));

@@ -141,6 +141,9 @@ constexpr auto keys = std::to_array<config_key>({
      "What an acknowledged write survives: kill -9 of the proxy, or loss of power as well."},
     {"spool-size-max", "", size, "SIZE", "16GiB", proxy, 0, 1u << 20, i64_max, writes,
      "Writes that wait for the target take at most so much disk; then clients get OVERLOADED."},
+    {"ddl", "", choice, "mirror|source-only|refuse", "mirror", proxy, 0, 0, 0, writes,
+     "DDL and TRUNCATE: at the target too, in their place among the writes; at the source only, "
+     "kept as dead letters; or refused."},
     {"target-connections", "", number, "N", "2", proxy | deliver, 0, 1, 1024, writes,
      "Connections to the target, per thread."},
     {"drain-limit", "", duration, "TIME", "30s", proxy, 0, 0, day_ms, writes,

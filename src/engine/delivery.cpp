@@ -22,13 +22,16 @@ delivery::delivery(
     const delivery_tools& tools, std::unique_ptr<spool_log> log, delivery_observer* observer
 )
     : tools_(tools), log_(std::move(log)), observer_(observer),
-      window_(window_entries, window_bytes_max), alive_(std::make_shared<delivery*>(this))
+      window_(window_entries, window_bytes_max), alive_(std::make_shared<delivery*>(this)),
+      progress_(tools.shared.logs.add())
 {
+    publish_progress();
 }
 
 delivery::~delivery()
 {
     *alive_ = nullptr;
+    if (log_->exhausted()) progress_->first_unfinished.store(UINT64_MAX);
 }
 
 mutation_view delivery::view_of(std::uint64_t lsn) const
@@ -56,8 +59,14 @@ void delivery::settle(std::uint64_t lsn, write_state outcome)
         return window_.mark_applied(lsn);
     }
     tools_.counters.writes_void.add();
+    leave_out(lsn);
+}
+
+// Void, or of no concern any more.
+void delivery::leave_out(std::uint64_t lsn)
+{
     if (window_.contains(lsn)) return finish(lsn);
-    if (unread_schemas_.erase(lsn) != 0) tools_.shared.schema_pending.fetch_sub(1);
+    if (unread_schemas_.erase(lsn) != 0) schema_ended(lsn, false);
 }
 
 void delivery::expect_schema(std::uint64_t lsn)
@@ -77,6 +86,7 @@ void delivery::settle_unknown(std::uint64_t lsn)
 
 void delivery::pump()
 {
+    publish_progress();
     refill();
     send_redrives();
     send_ready();
@@ -108,7 +118,9 @@ void delivery::add(const spool_log::intent& intent)
     }
     const auto state = log_->state(intent.lsn);
     const bool schema = view->header.kind == mutation_kind::schema;
-    window_.add(intent.lsn, intent.payload, state == write_state::applied, schema);
+    const bool applied = state == write_state::applied;
+    const bool announced = view->has(replication::mutation_flags::truncates) && !applied;
+    window_.add(intent.lsn, intent.payload, applied, schema && !announced);
     last_added_ = intent.lsn;
     if (schema) unread_schemas_.erase(intent.lsn);
     if (state != write_state::open) return;
@@ -119,6 +131,9 @@ void delivery::add(const spool_log::intent& intent)
 void delivery::redrive_later(std::uint64_t lsn)
 {
     if (window_.state_of(lsn) != replication::window::state::open) return;
+    if (replication::peek_kind(window_.payload(lsn)) == mutation_kind::schema &&
+        keep_destructive(lsn))
+        return;
     auto& its = redrives_[lsn];
     its.sent = false;
     next_redrive_ms_ = 0;
@@ -174,6 +189,7 @@ void delivery::send_ready()
         auto* link = tools_.target.pick();
         if (link == nullptr) return;
         const auto lsn = *window_.take_ready();
+        if (is_truncate(lsn) && !may_truncate(lsn)) continue;
         const auto view = view_of(lsn);
         switch (plan_of(view).what) {
         case plan::refresh:

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "link_pool.hpp"
+#include "log_progress.hpp"
 #include "proxy_shared.hpp"
 
 namespace dualwrite::engine {
@@ -69,6 +71,11 @@ public:
 
     // The write is DDL. Until it has been delivered a table that the target does not know may come.
     void expect_schema(std::uint64_t lsn);
+    // The write is TRUNCATE; it takes its place in the log when the source has executed it.
+    // `payload` is that of the intent.
+    void expect_truncate(std::uint64_t lsn, std::span<const bytes_view> payload);
+    // The number that it has now.
+    std::uint64_t truncated_at_source(std::uint64_t lsn);
 
     // At the end of each turn, after the commit: takes in what is new and sends what can be sent.
     void pump();
@@ -124,6 +131,14 @@ private:
         const std::function<void(const replication::statement&, bytes_view)>& f
     );
 
+    bool is_truncate(std::uint64_t lsn) const noexcept;
+    bool keep_destructive(std::uint64_t lsn);
+    bool may_truncate(std::uint64_t lsn);
+    void truncated(std::uint64_t lsn);
+    void leave_out(std::uint64_t lsn);
+    void schema_ended(std::uint64_t lsn, bool truncates);
+    void publish_progress();
+
     void start_refresh(std::uint64_t lsn, const replication::mutation_view& m);
     // The target has it. The rows that it may have emptied are looked at before it is done.
     void replayed(std::uint64_t lsn);
@@ -171,6 +186,7 @@ private:
     std::vector<const replication::statement*> statements_;  // by the log's id
     std::unordered_set<std::uint64_t> unknown_;              // settled so before they were read
     std::unordered_set<std::uint64_t> unread_schemas_;
+    std::unordered_map<std::uint64_t, byte_buffer> open_truncates_;
     std::map<std::uint64_t, redrive> redrives_;
     std::int64_t next_redrive_ms_{0};
     std::unordered_map<std::uint64_t, refresh_work> refreshes_;
@@ -180,6 +196,8 @@ private:
     std::unordered_map<std::string, std::int64_t> refused_since_ms_;  // by table
     std::shared_ptr<delivery*> alive_;  // what the refresher's answers find, or not any more
     std::uint64_t last_added_{0};
+    std::shared_ptr<log_progress> progress_;
+    std::optional<progress_barrier> truncate_waits_;  // of the one at the window's base
     std::uint64_t random_{0x9e3779b97f4a7c15ull};
 };
 

@@ -209,9 +209,9 @@ void delivery::keep(std::uint64_t lsn, std::string_view reason, std::string_view
 
 void delivery::finish(std::uint64_t lsn)
 {
-    if (!log_->is_left() && replication::peek_kind(window_.payload(lsn)) == mutation_kind::schema)
-        tools_.shared.schema_pending.fetch_sub(1);
     if (log_->state(lsn) != write_state::void_) log_->finish(lsn);
+    if (replication::peek_kind(window_.payload(lsn)) == mutation_kind::schema)
+        schema_ended(lsn, is_truncate(lsn));
     window_.finish(lsn);
     redrives_.erase(lsn);
     if (!prepared_anew_.empty()) prepared_anew_.erase(lsn);

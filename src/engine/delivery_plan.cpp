@@ -121,6 +121,7 @@ void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)
 void delivery::replayed(std::uint64_t lsn)
 {
     using replication::mutation_flags::may_empty;
+    if (is_truncate(lsn)) return truncated(lsn);
     if (!replication::peek_flag(window_.payload(lsn), may_empty)) return delivered(lsn, false);
     const auto view = view_of(lsn);
     auto rows = emptied_rows(view);

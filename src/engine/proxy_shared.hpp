@@ -25,6 +25,7 @@
 
 #include "client_limits.hpp"
 #include "dead_letter.hpp"
+#include "log_progress.hpp"
 #include "proxy_tls.hpp"
 
 namespace dualwrite::engine {
@@ -92,6 +93,7 @@ public:
     std::unique_ptr<refresher> refresh;
     proxy_tls tls;
     client_limits clients;
+    log_progresses logs;
     std::function<bool(std::string_view)> filter;  // empty: none; each loop takes a copy
 
     // Bytes of writes to the spool have begun to fail, or the like: set once, ends the proxy.

@@ -15,6 +15,8 @@
 
 #include "asio_compat.hpp"
 #include "copy_repair.hpp"
+#include "refresh_queue.hpp"
+#include "refresh_table.hpp"
 #include "schema.hpp"
 
 namespace dualwrite::engine {
@@ -26,27 +28,6 @@ constexpr auto reconnect_pause = std::chrono::milliseconds(500);
 
 using done_callback = std::function<void(refresh_result)>;
 
-// A refresh that has not begun, and who waits for it.
-struct pending_refresh {
-    refresh_key key;
-    std::vector<done_callback> waiting;
-};
-
-// The requests for one partition. They run one after another, also those of different rows: lists
-// and counters must have one writer.
-struct partition_queue {
-    std::string name;
-    std::deque<pending_refresh> pending;
-    bool running{false};
-};
-
-std::string name_of(const refresh_key& key)
-{
-    std::string out = key.keyspace + '\0' + key.table;
-    for (const auto& part : key.partition) out += '\0' + std::to_string(part.size()) + ':' + part;
-    return out;
-}
-
 cql_cluster_options options_of(std::string side)
 {
     cql_cluster_options out;
@@ -54,14 +35,6 @@ cql_cluster_options options_of(std::string side)
     out.connections_per_node = 1;
     out.request_limit = std::chrono::milliseconds(10'000);
     out.retry_limit = std::chrono::milliseconds(15'000);
-    return out;
-}
-
-refresh_result retry_because(std::string why)
-{
-    refresh_result out;
-    out.status = refresh_status::retry;
-    out.why = std::move(why);
     return out;
 }
 
@@ -98,6 +71,7 @@ private:
     void pump();
     asio::awaitable<void> work(std::shared_ptr<partition_queue> on);
     asio::awaitable<refresh_result> refresh_one(const refresh_key& key);
+    asio::awaitable<refresh_result> refresh_table(const refresh_key& key);
     asio::awaitable<std::string> connect();
     asio::awaitable<void>
     run_repair(std::shared_ptr<table_repair> table, const refresh_key& key, repair_result& result);
@@ -155,27 +129,14 @@ void running_refresher::add(refresh_key key, done_callback done)
         in_work_.fetch_sub(1);
         return done(retry_because("shutting down"));
     }
-    const auto name = name_of(key);
+    const auto name = queue_name(key);
     auto& queue = partitions_[name];
     if (!queue) {
         queue = std::make_shared<partition_queue>();
         queue->name = name;
     }
-    const auto same = std::find_if(
-        queue->pending.begin(),
-        queue->pending.end(),
-        [&](const pending_refresh& other) { return other.key.clustering == key.clustering; }
-    );
-    if (same != queue->pending.end()) {
-        same->key.serial |= key.serial;
-        same->key.if_gone &= key.if_gone;
-        same->key.writetime_us = std::max(same->key.writetime_us, key.writetime_us);
-        same->waiting.push_back(std::move(done));
-    } else {
-        if (queue->pending.empty() && !queue->running) ready_.push_back(queue);
-        queue->pending.push_back({std::move(key), {}});
-        queue->pending.back().waiting.push_back(std::move(done));
-    }
+    const bool idle = queue->pending.empty() && !queue->running;
+    if (!add_to(*queue, std::move(key), std::move(done)) && idle) ready_.push_back(queue);
     pump();
 }
 
@@ -220,19 +181,11 @@ void running_refresher::answer(std::vector<done_callback> waiting, const refresh
     }
 }
 
-// A failure that another attempt may not have.
-bool may_pass(const cql_failure& failure)
-{
-    if (failure.error == make_error_code(errc::unsupported)) return false;
-    if (failure.error != make_error_code(errc::server_error)) return true;
-    return policy::judge_target_error(failure.code, failure.text, true).action !=
-           policy::target_action::permanent;
-}
-
 asio::awaitable<refresh_result> running_refresher::refresh_one(const refresh_key& key)
 {
     auto unconnected = co_await connect();
     if (!unconnected.empty()) co_return retry_because(std::move(unconnected));
+    if (key.partition.empty()) co_return co_await refresh_table(key);
     repair_result repair;
     // A second time with the schema read again: the first may have used an old one.
     for (int i = 0; i < 2; ++i) {
@@ -242,13 +195,46 @@ asio::awaitable<refresh_result> running_refresher::refresh_one(const refresh_key
         if (!repair.failure || may_pass(repair.failure)) break;
         tables_.erase({key.keyspace, key.table});
     }
-    refresh_result out;
+    auto out = result_of(repair.failure);
     out.rows = repair.rows;
     out.cells_sent = repair.cells_sent;
     out.writes = repair.writes;
-    if (!repair.failure) co_return out;
-    out.status = may_pass(repair.failure) ? refresh_status::retry : refresh_status::failed;
-    out.why = repair.failure.describe();
+    co_return out;
+}
+
+// Each partition takes its turn in the queue: it has one writer at a time.
+asio::awaitable<refresh_result> running_refresher::refresh_table(const refresh_key& key)
+{
+    refresh_result out;
+    cql_failure why;
+    const auto table = co_await find_table(key, why);
+    if (!table) co_return result_of(why);
+    partition_pages pages(source_, table->table());
+    std::vector<std::vector<std::string>> keys;
+    async_event ended(context_.get_executor());
+    std::size_t open = 0;
+    while (!pages.last() && out.status == refresh_status::done) {
+        const bool read = co_await pages.next(keys, why);
+        if (!read) co_return result_of(why);
+        open = keys.size();
+        for (auto& partition : keys) {
+            auto one = key;
+            one.partition = std::move(partition);
+            in_work_.fetch_add(1);
+            add(std::move(one), [&](refresh_result its) {
+                if (its.status > out.status) {
+                    out.status = its.status;
+                    out.why = std::move(its.why);
+                }
+                out.rows += its.rows;
+                out.cells_sent += its.cells_sent;
+                out.writes += its.writes;
+                --open;
+                ended.notify();
+            });
+        }
+        while (open != 0) co_await ended.wait();
+    }
     co_return out;
 }
 

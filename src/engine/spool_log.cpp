@@ -53,6 +53,11 @@ void spool_log::finish(std::uint64_t lsn)
     parts_->finished.add(lsn, write_state::done);
 }
 
+void spool_log::write_at_once()
+{
+    parts_->outcomes_due = parts_->done_due = true;
+}
+
 void spool_log::sync_done(std::int64_t now_ms)
 {
     if (now_ms - parts_->done_written_ms < done_interval_ms) return;

@@ -2,6 +2,7 @@
 DUALWRITE_BUILD=build python3 tests/cluster/test_proxy_writes.py -v"""
 
 import json
+import threading
 import time
 import unittest
 import uuid
@@ -200,15 +201,45 @@ class Refreshed(WriteTest):
         self.assert_equal_values("t", 5 + 1 + 3 + 3 + 6 + 1)
         self.assertEqual(self.proxy.status()["dead_letters"], counts["dead_letters"])
 
-    def test_truncate_is_counted_with_its_table_and_a_reason(self):
-        self.execute("CREATE TABLE {}.t (k int PRIMARY KEY)")
-        for number in range(10):
-            self.execute("INSERT INTO {}.t (k) VALUES (%s)", (number,))
-        self.proxy.wait_drained()
+    def test_truncate_under_load_leaves_both_sides_equal(self):
+        self.execute("CREATE TABLE {}.t (k int PRIMARY KEY, v text, l list<int>, s set<int>)")
+        self.execute("CREATE TABLE {}.n (k int PRIMARY KEY, v counter)")
+        stop = threading.Event()
+        counts = []
+
+        def write(first: int) -> None:
+            session = self.connect(self.proxy.address, self.proxy.port)
+            number = first
+            while not stop.is_set():
+                session.execute(f"INSERT INTO {self.keyspace}.t (k, v, s) VALUES (%s, 'x', {{1}})",
+                                (number % 997,))
+                if number % 7 == 0:
+                    session.execute(f"UPDATE {self.keyspace}.t SET l = l + [1] WHERE k = %s",
+                                    (number % 97,))
+                    session.execute(f"UPDATE {self.keyspace}.n SET v = v + 1 WHERE k = %s",
+                                    (number % 13,))
+                number += 4
+            counts.append(number)
+
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(4):
+            time.sleep(0.7)
+            self.execute("TRUNCATE {}.t")
+        time.sleep(0.7)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(counts), 4)
+        self.assert_equal_sides("t")
+        self.assert_equal_values("n", 13)
+        [[rows]] = self.source.query(f"SELECT count(*) FROM {self.keyspace}.t")
+        self.assertGreater(int.from_bytes(rows, "big"), 10)
         self.execute("TRUNCATE {}.t")
-        eventually(lambda: f"{self.keyspace}.t" in self.counted())
-        self.assertIn("TRUNCATE", self.counted()[f"{self.keyspace}.t"])
-        self.assertIn(f"{self.keyspace}.t", self.proxy.log(), "the log names the table")
+        self.assert_equal_sides("t")
+        self.assertEqual(self.target.query(f"SELECT k FROM {self.keyspace}.t"), [])
+        self.assertNotIn(f"{self.keyspace}.t", self.counted())
 
     def counted(self) -> dict[str, str]:
         """Reasons by table."""

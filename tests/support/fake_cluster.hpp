@@ -57,6 +57,7 @@ struct seen_request {
         return is_data() && (begins_with("INSERT") || begins_with("UPDATE") ||
                              begins_with("DELETE") || begins_with("BEGIN"));
     }
+    bool is_truncate() const noexcept { return is_data() && begins_with("TRUNCATE"); }
     bool is_schema() const noexcept
     {
         return is_data() && (begins_with("CREATE") || begins_with("ALTER") || begins_with("DROP"));

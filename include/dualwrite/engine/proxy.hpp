@@ -28,6 +28,13 @@ struct proxy_patience {
     std::int64_t orphan_ms{15'000};   // the answers to writes of a client that is gone
 };
 
+// What becomes of DDL and TRUNCATE.
+enum class ddl_policy : std::uint8_t {
+    mirror,       // the target gets the same, behind all that was written before
+    source_only,  // kept as dead letters
+    refuse,       // an error for the client, before the source sees it
+};
+
 struct proxy_options {
     endpoint source;
     endpoint target;
@@ -57,6 +64,7 @@ struct proxy_options {
     durability durable{durability::process};
     std::uint64_t spool_size_max{std::uint64_t{16} << 30};  // bytes; then writes get OVERLOADED
 
+    ddl_policy ddl{ddl_policy::mirror};
     std::uint32_t target_connections{2};                       // per thread
     std::uint32_t request_size_max{std::uint32_t{256} << 20};  // bytes of one request's body
     // Bytes that may wait for a slow client before the source is read no further.

@@ -14,11 +14,12 @@ namespace dualwrite::engine {
 
 class tls_client_context;
 
-// What to make equal: one partition, or the rows of it that begin with `clustering`.
+// What to make equal: a table, one partition, or the rows of it that begin with `clustering`.
 struct refresh_key {
     std::string keyspace;  // as the schema spells it: no quotes
     std::string table;
     // Values as a bound marker carries them, in the order of the key's columns.
+    // Empty: every partition that the source has; those that only the target has stay as they are.
     std::vector<std::string> partition;
     std::vector<std::string> clustering;  // empty: the whole partition
     // Read the source at LOCAL_SERIAL: finishes or voids open lightweight transactions first.

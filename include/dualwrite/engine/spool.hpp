@@ -140,6 +140,9 @@ public:
         // `void_` must not be, so it never waits.
         applied_may_wait,
     };
+    // The next commit() writes all outcomes, and which writes are finished: what follows must not
+    // repeat them.
+    void write_at_once();
     // Writes what the turn appended, in one call; returns at once if that is nothing. With
     // durability::fsync the sync follows on another thread.
     result<void> commit(outcomes what = outcomes::written);

@@ -51,6 +51,7 @@ inline constexpr std::uint8_t replay = 8;  // as it is
 inline constexpr std::uint8_t refresh =
     16;  // not itself: the partitions that it wrote are refreshed
 inline constexpr std::uint8_t may_empty = 32;  // may have taken a row's last cell
+inline constexpr std::uint8_t truncates = 64;  // schema: TRUNCATE
 }  // namespace mutation_flags
 
 inline constexpr std::int64_t writetime_in_text = std::numeric_limits<std::int64_t>::min();

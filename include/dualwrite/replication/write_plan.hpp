@@ -55,7 +55,7 @@ enum class plan : std::uint8_t {
     replay,        // the same mutation with the same write time
     undecided,     // one or the other: the table is not known yet
     refresh,       // the source's state is read and written to the target
-    schema,        // the same text, behind a barrier
+    schema,        // DDL and TRUNCATE: the same text, behind a barrier
     unreplicated,  // the source alone; counted, reported and kept, because the target now differs
 };
 
@@ -119,7 +119,8 @@ decide(const policy::statement_facts& f, const std::string& keyspace, const tabl
         return {plan::schema, {}};
     case statement_kind::truncate:
         if (of_system) return {};
-        return {plan::unreplicated, "TRUNCATE has no write time"};
+        if (f.unparsed) return {plan::unreplicated, "statement not understood"};
+        return {plan::schema, {}};
     case statement_kind::batch: {
         if (f.unparsed) return {plan::unreplicated, "statement not understood"};
         if (f.batch == policy::batch_type::counter) return {plan::refresh, "counter"};

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace dualwrite::engine {
+
+// How far one log of the proxy has come, for the others: a TRUNCATE must not overtake a write of
+// another loop. Written by the log's loop, read by any.
+struct log_progress {
+    static constexpr std::int64_t nothing_waits = INT64_MAX;
+
+    std::uint64_t number{0};  // unique and constant
+    std::atomic<std::uint64_t> last_lsn{0};
+    std::atomic<std::uint64_t> first_unfinished{1};
+    // Everything before its oldest TRUNCATE is delivered: when that one was accepted.
+    std::atomic<std::int64_t> truncate_accepted_ms{nothing_waits};
+};
+
+class log_progresses {
+public:
+    std::shared_ptr<log_progress> add()
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_, [](const auto& one) { return one.expired(); });
+        auto made = std::make_shared<log_progress>();
+        made->number = ++last_number_;
+        all_.push_back(made);
+        return made;
+    }
+
+    std::vector<std::shared_ptr<log_progress>> others(const log_progress& than) const
+    {
+        const std::lock_guard lock(mutex_);
+        std::vector<std::shared_ptr<log_progress>> out;
+        for (const auto& one : all_)
+            if (auto its = one.lock(); its && its.get() != &than) out.push_back(std::move(its));
+        return out;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<std::weak_ptr<log_progress>> all_;
+    std::uint64_t last_number_{0};
+};
+
+// Waits until all that the other logs held at some time is delivered.
+class progress_barrier {
+public:
+    progress_barrier(std::shared_ptr<log_progress> own, const log_progresses& all)
+        : own_(std::move(own))
+    {
+        for (auto& other : all.others(*own_)) {
+            const auto last = other->last_lsn.load();
+            waited_for_.emplace_back(std::move(other), last);
+        }
+    }
+
+    // Two that wait for each other would do so for ever: the older one goes first.
+    bool passed() const
+    {
+        const auto mine = std::pair{own_->truncate_accepted_ms.load(), own_->number};
+        for (const auto& [other, last] : waited_for_) {
+            if (other->first_unfinished.load() > last) continue;
+            const auto its = other->truncate_accepted_ms.load();
+            if (its != log_progress::nothing_waits && mine < std::pair{its, other->number})
+                continue;
+            return false;
+        }
+        return true;
+    }
+
+private:
+    std::shared_ptr<log_progress> own_;
+    std::vector<std::pair<std::shared_ptr<log_progress>, std::uint64_t>> waited_for_;
+};
+
+}  // namespace dualwrite::engine
