@@ -165,7 +165,10 @@ asio::awaitable<std::uint8_t> cql_connection::log_in(cql_login login, cql_failur
         if (const bool ok = co_await next_envelope(in, why); ok) {
             action = handshake.on_envelope(in);
         } else if (socket_.is_open()) {
-            action = handshake.on_unreadable(why.error);
+            // Without a text the server has closed it, else it broke.
+            const bool closed =
+                why.error == make_error_code(errc::connection_lost) && why.text.empty();
+            action = handshake.on_unreadable(closed ? std::error_code{} : why.error);
             why = {};
         } else {
             why = failure_of(errc::timed_out, "the server did not answer the handshake");

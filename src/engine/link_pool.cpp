@@ -107,6 +107,7 @@ void link_pool::on_link_down(cluster_link& link, const std::string& why, std::ui
         return;
     }
     ++its.address;
+    its.version = 5;  // a guess, or another server, or the same after an upgrade
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;

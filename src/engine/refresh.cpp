@@ -40,12 +40,12 @@ cql_cluster_options options_of(std::string side)
 
 class running_refresher final : public refresher {
 public:
-    running_refresher(const endpoint& source, const endpoint& target, log_sink log)
+    running_refresher(const endpoint& source, const endpoint& target, log_sink log, bool threaded)
         : source_(context_.get_executor(), source, options_of("source"), log),
           target_(context_.get_executor(), target, options_of("target"), log), log_(log),
           timer_(context_)
     {
-        thread_ = std::thread([this] { run(); });
+        if (threaded) thread_ = std::thread([this] { run(); });
     }
     ~running_refresher() override { stop(); }
 
@@ -62,6 +62,7 @@ public:
     void schema_changed(const std::string& keyspace, const std::string& table) override;
     refresh_counts counts() const override;
     void stop() override;
+    bool poll() override { return context_.poll() != 0; }
 
 private:
     using table_name = std::pair<std::string, std::string>;
@@ -369,7 +370,10 @@ void running_refresher::stop()
                 answer(std::move(waiting.waiting), retry_because("shutting down"));
         guard_.reset();
     });
-    thread_.join();
+    if (thread_.joinable())
+        thread_.join();
+    else
+        context_.poll();
 }
 
 }  // namespace
@@ -378,8 +382,14 @@ result<std::unique_ptr<refresher>>
 refresher::start(const endpoint& source, const endpoint& target, log_sink log)
 {
     return std::unique_ptr<refresher>(
-        std::make_unique<running_refresher>(source, target, std::move(log))
+        std::make_unique<running_refresher>(source, target, std::move(log), true)
     );
+}
+
+std::unique_ptr<refresher>
+refresher::make(const endpoint& source, const endpoint& target, log_sink log)
+{
+    return std::make_unique<running_refresher>(source, target, std::move(log), false);
 }
 
 }  // namespace dualwrite::engine

@@ -55,7 +55,11 @@ void worker::adopt(std::unique_ptr<spool_log> left)
 
 void worker::start()
 {
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        begin();
+        loop_.run();
+        end();
+    });
 }
 
 void worker::join()
@@ -82,12 +86,15 @@ void worker::begin_drain()
     });
 }
 
-void worker::run()
+void worker::begin()
 {
     loop_.set_commit([this] { return commit(); });
     if (listener_) loop_.add(listener_.get(), *this, EPOLLIN);
     tick();
-    loop_.run();
+}
+
+void worker::end()
+{
     for (auto& [id, session] : sessions_) session->abandon();
     sessions_.clear();
     source_.close();

@@ -39,6 +39,9 @@ public:
     // A log of an earlier run, to be delivered by this loop. Before start().
     void adopt(std::unique_ptr<spool_log> left);
     void start();
+    // What start()'s thread does around loop::run(), for a host that turns the loop itself.
+    void begin();
+    void end();
     // Any thread.
     void begin_drain();
     void stop();
@@ -67,7 +70,6 @@ public:
     void session_ended(client_session& session);
 
 private:
-    void run();
     void on_io(std::uint32_t events) override;
     void on_delivered(std::uint64_t lsn) override;
     bool commit();

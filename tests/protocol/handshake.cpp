@@ -268,6 +268,10 @@ TEST_SUITE("protocol/handshake")
         CHECK(action.what == kind::retry_version);
         CHECK(action.version == 4);
 
+        client_handshake closed({});
+        closed.start();
+        CHECK(closed.on_unreadable({}).version == 4);
+
         client_handshake later({});
         later.start();
         peer server{later, 5};
@@ -275,6 +279,27 @@ TEST_SUITE("protocol/handshake")
         const auto lost = later.on_unreadable(errc::connection_lost);
         CHECK(lost.what == kind::failed);
         CHECK(lost.error == errc::connection_lost);
+    }
+
+    TEST_CASE("client_handshake: a connection that breaks says nothing of the version")
+    {
+        for (const auto error :
+             {std::make_error_code(std::errc::connection_reset),
+              make_error_code(errc::connection_lost),
+              make_error_code(errc::timed_out)}) {
+            client_handshake client({});
+            client.start();
+            const auto action = client.on_unreadable(error);
+            CHECK(action.what == kind::failed);
+            CHECK(action.error == error);
+        }
+    }
+
+    TEST_CASE("client_handshake: goes down to version 3 only where the server asks for it")
+    {
+        client_handshake client({}, 4);
+        client.start();
+        CHECK(client.on_unreadable({}).what == kind::failed);
     }
 
     TEST_CASE("client_handshake: fails on every message that the state does not allow")

@@ -46,6 +46,7 @@ public:
     void schema_changed(const std::string&, const std::string&) override {}
     engine::refresh_counts counts() const override { return {}; }
     void stop() override {}
+    bool poll() override { return false; }
 };
 
 }  // namespace
@@ -54,6 +55,12 @@ result<std::unique_ptr<engine::refresher>>
 engine::refresher::start(const endpoint&, const endpoint&, log_sink)
 {
     return std::unique_ptr<refresher>(std::make_unique<fake_refresher>());
+}
+
+std::unique_ptr<engine::refresher>
+engine::refresher::make(const endpoint&, const endpoint&, log_sink)
+{
+    return std::make_unique<fake_refresher>();
 }
 
 namespace test {

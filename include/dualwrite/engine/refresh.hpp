@@ -74,6 +74,11 @@ public:
     // Starts a thread. It does not need the clusters yet: requests wait until they answer.
     static result<std::unique_ptr<refresher>>
     start(const endpoint& source, const endpoint& target, log_sink log);
+    // The same without a thread: its host calls poll().
+    static std::unique_ptr<refresher>
+    make(const endpoint& source, const endpoint& target, log_sink log);
+    // Runs what is ready, without waiting; false: nothing was. One without a thread only.
+    virtual bool poll() = 0;
 
     // Calls `done` once, on the refresher's thread; after stop(), with `retry`. `done` may call
     // request().

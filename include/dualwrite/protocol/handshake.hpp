@@ -96,11 +96,18 @@ public:
         return failed(errc::unexpected_message, std::string(opcode_name(op)));
     }
 
-    // The answer cannot be parsed, or the server closed: some old ones do so where they do not know
-    // the version.
+    // The answer cannot be parsed, or the server closed (no error): some do so where they do not
+    // know the version. A connection that breaks says nothing of it; and version 3 is taken only
+    // where the server asks for it, since it would turn unset values into nulls, which delete.
     handshake_action on_unreadable(std::error_code error)
     {
-        if (state_ == state::options) return lower_version(0, error, "no readable answer");
+        const bool broken =
+            error && (error.category() != make_error_code(errc::malformed).category() ||
+                      error == make_error_code(errc::connection_lost) ||
+                      error == make_error_code(errc::timed_out));
+        if (!error) error = make_error_code(errc::connection_lost);
+        if (state_ == state::options && !broken && version_ > 4)
+            return lower_version(0, error, "no readable answer");
         return failed(error, "connection lost in the handshake");
     }
 
