@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -69,15 +70,18 @@ struct stored_row {
     std::int64_t deleted_us{never};
     std::map<cell_name, stored_cell> cells;
     std::map<int, std::int64_t> column_deleted_us;  // collections
+    std::set<std::int64_t> tombstones;              // times of all that cells ever got
 
     void put(int column, const std::string& path, const stored_cell& cell)
     {
+        if (cell.tombstone) tombstones.insert(cell.time_us);
         merge(cells[{column, path}], cell);
     }
     void delete_column(int column, std::int64_t time_us)
     {
         auto& deleted = column_deleted_us.try_emplace(column, never).first->second;
         deleted = std::max(deleted, time_us);
+        tombstones.insert(time_us);
     }
 };
 
