@@ -185,6 +185,11 @@ std::string check_promises(const scenario& s, const database& source, const data
             const auto what = "value " + std::to_string(number) + " of operation " +
                               std::to_string(op.number) + " (" + describe(op) + ")";
             const bool acknowledged = op.what == operation::state::done && op.applied;
+            // UNAVAILABLE, OVERLOADED and IS_BOOTSTRAPPING of one partition: nothing was done.
+            const bool untouched = op.what == operation::state::refused && op.steps.size() == 1 &&
+                                   op.error >= 0x1000 && op.error <= 0x1002;
+            if (untouched && at_source != source.written().end())
+                return "refused, and at the source: " + what;
             if (acknowledged && at_source == source.written().end())
                 return "acknowledged, and not at the source: " + what;
             if (at_target != target.written().end() && at_source == source.written().end())
