@@ -1,3 +1,5 @@
+#include <dualwrite/engine/dead_letters.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <atomic>
@@ -39,8 +41,8 @@ dw_proxy_progress progress_of(dw_proxy& proxy)
     status.at("spool").at("size_bytes").get_to(progress.spool_bytes);
     status.at("oldest_age_ms").get_to(progress.backlog_age_ms);
     status.at("dead_letters").get_to(progress.dead_letters);
-    progress.delivered_writes = status.at("replicated").get<std::uint64_t>() +
-                                status.at("refreshed").get<std::uint64_t>();
+    progress.delivered_writes =
+        status.at("replicated").get<std::uint64_t>() + status.at("refreshed").get<std::uint64_t>();
     return progress;
 }
 
@@ -53,7 +55,8 @@ int dw_proxy_start(dw_proxy** out, const dw_conf* conf, dw_error* err)
         *out = nullptr;
         if (conf == nullptr) return null_argument(err, "conf");
         const auto command = conf->values.for_command();
-        const bool replay = command == engine::command::replay;
+        const bool retry = command == engine::command::retry;
+        const bool replay = command == engine::command::replay || retry;
         if (command != engine::command::proxy && !replay)
             return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
         std::string why;
@@ -63,7 +66,8 @@ int dw_proxy_start(dw_proxy** out, const dw_conf* conf, dw_error* err)
 
         auto handle = std::make_unique<dw_proxy>();
         handle->drain_limit_ms = options->drain_limit_ms;
-        auto started = engine::proxy::start(*options, log_sink_of(*conf), why);
+        const auto start = retry ? engine::retry_letters : engine::proxy::start;
+        auto started = start(*options, log_sink_of(*conf), why);
         if (!started) return report(err, started.error(), why);
         handle->engine = *std::move(started);
         if (replay) handle->stopping = true;

@@ -1,3 +1,4 @@
+#include <dualwrite/engine/dead_letters.hpp>
 #include <dualwrite/engine/spool_salvage.hpp>
 #include <dualwrite/engine/spool_survey.hpp>
 
@@ -19,6 +20,19 @@ std::int64_t now_ms()
 bool is_format(std::uint32_t format) noexcept
 {
     return format == DW_REPORT_TEXT || format == DW_REPORT_JSON;
+}
+
+constexpr std::uint32_t letter_flags = DW_LETTERS_APPLIED | DW_LETTERS_JSON;
+
+engine::letters_wanted wanted_of(std::uint32_t flags) noexcept
+{
+    return {(flags & DW_LETTERS_APPLIED) != 0, (flags & DW_LETTERS_JSON) != 0};
+}
+
+engine::letter_sink sink_of(dw_line_fn line, void* user)
+{
+    if (line == nullptr) return {};
+    return [line, user](const std::string& text) { line(text.data(), text.size(), user); };
 }
 
 constexpr auto bad_format = "format is not one DW_REPORT_*";
@@ -76,5 +90,44 @@ int dw_spool_salvage(
         if (!done) return report(err, done.error(), why);
         if (lost != nullptr) *lost = done->lost();
         return give_text(out, format == DW_REPORT_TEXT ? salvage_text(*done) : salvage_json(*done));
+    });
+}
+
+int dw_letters_list(
+    const char* state_dir,
+    uint32_t flags,
+    dw_line_fn line,
+    void* user,
+    uint64_t* open,
+    dw_error* err
+)
+{
+    return guard(err, [&] {
+        if (open != nullptr) *open = 0;
+        if (state_dir == nullptr) return null_argument(err, "state_dir");
+        if ((flags & ~letter_flags) != 0)
+            return report(err, DW_E_INVALID_ARGUMENT, "flags has an unknown bit");
+        std::string why;
+        const auto found =
+            engine::list_letters(state_dir, wanted_of(flags), sink_of(line, user), why);
+        if (!found) return report(err, found.error(), why);
+        if (open != nullptr) *open = found->open;
+        return DW_OK;
+    });
+}
+
+int dw_letters_export(
+    const char* state_dir, uint32_t flags, dw_line_fn line, void* user, dw_error* err
+)
+{
+    return guard(err, [&] {
+        if (state_dir == nullptr) return null_argument(err, "state_dir");
+        if (line == nullptr) return null_argument(err, "line");
+        if ((flags & ~letter_flags) != 0)
+            return report(err, DW_E_INVALID_ARGUMENT, "flags has an unknown bit");
+        std::string why;
+        const auto done =
+            engine::export_letters(state_dir, wanted_of(flags), sink_of(line, user), why);
+        return done ? DW_OK : report(err, done.error(), why);
     });
 }

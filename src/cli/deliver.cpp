@@ -26,7 +26,7 @@ constexpr auto rate_interval = 1s;
 class deliverer {
 public:
     deliverer(console& out, const command_line& line, const signals& asked)
-        : out_(out), conf_(line.conf.get()), asked_(asked)
+        : out_(out), conf_(line.conf.get()), retry_(line.command == DW_COMMAND_RETRY), asked_(asked)
     {
     }
 
@@ -68,8 +68,8 @@ private:
             rated_writes_ = done;
             rated_ = now;
         }
-        auto text =
-            "replay: " + grouped(done) + " of " + grouped(done + left) + " writes delivered";
+        auto text = (retry_ ? "retry: " : "replay: ") + grouped(done) + " of " +
+                    grouped(done + left) + " writes delivered";
         if (rate_ > 0)
             text += ", " + grouped(static_cast<std::uint64_t>(rate_)) + "/s, " +
                     clock_text(static_cast<double>(left) / rate_) + " left";
@@ -83,13 +83,15 @@ private:
     {
         if (signal_ != 0) std::_Exit(128 + signal);
         signal_ = signal;
-        out_.log(DW_LOG_INFO, "ending; what is left stays in the spool. Again: ends at once");
+        const std::string kept = retry_ ? "a dead letter" : "in the spool";
+        out_.log(DW_LOG_INFO, "ending; what is left stays " + kept + ". Again: ends at once");
         check([&](dw_error* err) { return dw_proxy_stop(proxy_.get(), 0, err); });
     }
 
     int finish() const
     {
         const auto end = read();
+        if (retry_) return finish_retry(end);
         const auto left = end.backlog_writes;
         std::printf(
             "delivered: %s writes; left: %s; dead letters: %s\n",
@@ -108,8 +110,26 @@ private:
         return end.dead_letters == 0 ? 0 : exit_letters;
     }
 
+    int finish_retry(const dw_proxy_progress& end) const
+    {
+        std::uint64_t open = 0;
+        check([&](dw_error* err) {
+            const auto state_dir = get(conf_, "state-dir");
+            return dw_letters_list(state_dir.c_str(), 0, nullptr, nullptr, &open, err);
+        });
+        std::printf(
+            "applied: %s; refused again: %s; open: %s\n",
+            grouped(end.delivered_writes).c_str(),
+            grouped(end.dead_letters).c_str(),
+            grouped(open).c_str()
+        );
+        if (signal_ != 0 && end.backlog_writes != 0) return 128 + signal_;
+        return open == 0 ? 0 : exit_letters;
+    }
+
     console& out_;
     dw_conf* conf_;
+    bool retry_;
     const signals& asked_;
     proxy_handle proxy_;
     std::uint64_t rated_writes_{0};

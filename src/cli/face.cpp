@@ -94,6 +94,30 @@ void add_spool_verbs(face& to)
     ));
 }
 
+void add_letter_verbs(face& to)
+{
+    const face_switch all_switch{"all", "", "Those that a retry has applied, too."};
+    to.verbs.push_back(file_verb(
+        "dead-letters list",
+        "STATE_DIR [--all] [--json]",
+        "Lists the writes that the target refused for good, with time, table and reason, and "
+        "counts them by reason. Shows no values. May run beside the proxy.",
+        {all_switch, json_switch}
+    ));
+    to.verbs.push_back(file_verb(
+        "dead-letters export",
+        "STATE_DIR [--all]",
+        "Prints them as lines of JSON with all values, and as CQL where that says the same.",
+        {all_switch}
+    ));
+    to.verbs.push_back(delivery_verb(
+        DW_COMMAND_RETRY,
+        "dead-letters retry",
+        "Delivers them again, with their write times, after the target was mended. Those that it "
+        "takes are marked, the others stay. May run beside the proxy."
+    ));
+}
+
 void append_switch(std::string& out, const face_switch& its)
 {
     const auto dashed = its.short_name.empty() ? "" : "-" + its.short_name + ", ";
@@ -148,6 +172,7 @@ face jobs_face()
             "directions."
         )};
     add_spool_verbs(out);
+    add_letter_verbs(out);
     out.notes = {
         "Each option is also an environment variable, DUALWRITE_KEYSPACE for --keyspace, and a "
         "line of the YAML file that --config names, `keyspace: shop`. Flags win over the "
@@ -160,7 +185,8 @@ face jobs_face()
          "lost. With --check: it would work."},
         {"1",
          "Of validate: there are differences; of spool inspect: there is damage; of spool salvage: "
-         "writes were lost; of spool replay: dead letters were added."},
+         "writes were lost; of spool replay: dead letters were added; of dead-letters list and "
+         "retry: some are open."},
         {"2", "Failed, or not complete. With --check: it would not work."},
         {"130, 143", "Ended by Ctrl-C, by SIGTERM."},
         {"255", "Wrong arguments."}};

@@ -38,7 +38,6 @@ struct face {
 
 face proxy_face();
 face jobs_face();
-inline constexpr std::string_view spool_group = "spool";
 
 // Lines within 100 columns.
 std::string help_text(const face& of, const face_verb& verb);

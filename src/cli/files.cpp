@@ -61,6 +61,33 @@ int salvage(const file_request& request)
     return lost == 0 ? 0 : exit_found;
 }
 
+std::uint32_t letter_flags(const file_request& request)
+{
+    return (request.has("all") ? DW_LETTERS_APPLIED : 0) |
+           (request.has("json") ? DW_LETTERS_JSON : 0);
+}
+
+int list_letters(const file_request& request)
+{
+    std::uint64_t open = 0;
+    check([&](dw_error* err) {
+        return dw_letters_list(
+            request.paths[0].c_str(), letter_flags(request), print_line, nullptr, &open, err
+        );
+    });
+    return open == 0 ? 0 : exit_found;
+}
+
+int export_letters(const file_request& request)
+{
+    check([&](dw_error* err) {
+        return dw_letters_export(
+            request.paths[0].c_str(), letter_flags(request), print_line, nullptr, err
+        );
+    });
+    return 0;
+}
+
 }  // namespace
 
 std::size_t paths_of(const std::string& verb)
@@ -70,6 +97,8 @@ std::size_t paths_of(const std::string& verb)
 
 int run_on_files(const file_request& request)
 {
+    if (request.verb == "dead-letters list") return list_letters(request);
+    if (request.verb == "dead-letters export") return export_letters(request);
     return request.verb == "spool salvage" ? salvage(request) : inspect(request);
 }
 

@@ -156,7 +156,8 @@ int main(int argc, char** argv)
         }
         const signals asked;  // before any thread is there
         out.attach(line.conf.get());
-        if (line.command == DW_COMMAND_REPLAY) return deliver(out, line, asked);
+        if (line.command == DW_COMMAND_REPLAY || line.command == DW_COMMAND_RETRY)
+            return deliver(out, line, asked);
         return runner(out, line).run(asked);
     } catch (const std::exception& error) {
         out.say(error.what());

@@ -157,6 +157,7 @@ private:
     void redrive_later(std::uint64_t lsn);
     void retry_later(std::uint64_t lsn, std::int64_t delay_ms);
     void delivered(std::uint64_t lsn, bool refreshed);
+    void tell_left(std::uint64_t lsn, bool delivered) const;
     void keep(std::uint64_t lsn, std::string_view reason, std::string_view detail = {});
     void finish(std::uint64_t lsn);
     std::string table_of(const replication::mutation_view& m);

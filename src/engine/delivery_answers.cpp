@@ -190,20 +190,30 @@ void delivery::delivered(std::uint64_t lsn, bool refreshed)
             tools_.shared.refresh->schema_changed(facts.keyspace, facts.table);
         refused_since_ms_.clear();
     }
+    tell_left(lsn, true);
     finish(lsn);
+}
+
+void delivery::tell_left(std::uint64_t lsn, bool delivered) const
+{
+    const auto& told = tools_.shared.options.left_write_ended;
+    if (log_->is_left() && told) told(lsn, delivered);
 }
 
 void delivery::keep(std::uint64_t lsn, std::string_view reason, std::string_view detail)
 {
     const auto view = view_of(lsn);
-    tools_.shared.keep({
-        .table = table_of(view),
-        .reason = std::string(reason),
-        .detail = std::string(detail),
-        .statements = statements_of(view),
-        .writetime_us = view.header.writetime_us,
-        .accepted_ms = view.header.accepted_ms,
-    });
+    dead_letter letter;
+    letter.table = table_of(view);
+    letter.reason = reason;
+    letter.detail = detail;
+    letter.statements = statements_of(view);
+    letter.writetime_us = view.header.writetime_us;
+    letter.accepted_ms = view.header.accepted_ms;
+    if (view.header.kind == mutation_kind::batch) letter.batch = view.header.batch_type;
+    if (view.header.kind != mutation_kind::schema) letter.consistency = view.header.consistency;
+    tools_.shared.keep(std::move(letter));
+    tell_left(lsn, false);
     finish(lsn);
 }
 

@@ -1,8 +1,8 @@
 #include <array>
-#include <cctype>
 #include <string>
 
 #include "delivery.hpp"
+#include "destructive.hpp"
 
 // TRUNCATE has no write time, so it is the one write that must not be replayed in any order. At the
 // target it stands behind every write that was accepted before the source had executed it, by any
@@ -22,13 +22,7 @@ constexpr std::int64_t look_again_ms = 10;
 bool is_destructive(const mutation_view& m)
 {
     if (m.header.kind != mutation_kind::schema) return false;
-    if (m.has(replication::mutation_flags::truncates)) return true;
-    const auto facts = policy::classify(m.text);
-    if (facts.ddl_action == policy::schema_action::drop) return true;
-    if (facts.ddl_action != policy::schema_action::alter) return false;
-    std::string words(m.text);
-    for (auto& c : words) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return words.find("drop") != std::string::npos;
+    return m.has(replication::mutation_flags::truncates) || destroys(m.text);
 }
 
 }  // namespace

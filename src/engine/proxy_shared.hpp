@@ -115,7 +115,7 @@ public:
 
     // A write that reached the source and will not reach the target: counted, logged with table and
     // reason (the first of each kind, then one in ten seconds), and kept for the operator.
-    void keep(const dead_letter& letter);
+    void keep(dead_letter letter);
     // The same without keeping it: nothing of the user's data is concerned.
     void report(const std::string& table, const std::string& reason);
     std::vector<incident> incidents() const;

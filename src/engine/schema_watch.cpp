@@ -47,6 +47,7 @@ void add_column(replication::table_shapes& shapes, const protocol::row_view& row
     const auto kind = text_of(cells[3]);
     const auto type = text_of(cells[5]);
     auto& shape = shapes[{text_of(cells[0]), text_of(cells[1])}];
+    shape.types[name] = type;
     if (type == "counter") shape.counter = true;
     if (type.starts_with("list<")) shape.lists.push_back(name);
     if (is_multi_cell(type)) shape.multi_cell.push_back(name);

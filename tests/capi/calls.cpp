@@ -309,6 +309,9 @@ TEST_SUITE("capi/calls")
         refused(dw_spool_salvage("s", nullptr, DW_REPORT_TEXT, nullptr, &text, &err));
         refused(dw_spool_salvage(nullptr, "t", DW_REPORT_TEXT, nullptr, &text, &err));
         refused(dw_spool_salvage("s", "t", DW_REPORT_TEXT, nullptr, nullptr, &err));
+        refused(dw_letters_list(nullptr, 0, nullptr, nullptr, nullptr, &err));
+        refused(dw_letters_list("s", 4, nullptr, nullptr, nullptr, &err));
+        refused(dw_letters_export("s", 0, nullptr, nullptr, &err));
         refused(dw_classify(&statement, nullptr, 1, &err));
         refused(dw_classify(nullptr, "", 0, &err));
         refused(dw_statement_facts(nullptr, -1, nullptr, &err));

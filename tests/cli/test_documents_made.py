@@ -26,7 +26,8 @@ class Completion(unittest.TestCase):
         self.programs = ((support.PROXY, "dualwrite-proxy", [[]]),
                          (support.CLI, "dualwrite",
                           [["copy"], ["validate"], ["spool", "inspect"], ["spool", "replay"],
-                           ["spool", "salvage"]]))
+                           ["spool", "salvage"], ["dead-letters", "list"],
+                           ["dead-letters", "export"], ["dead-letters", "retry"]]))
 
     def bash(self, program: str, name: str, *words: str) -> list[str]:
         """What bash would offer for the last word."""
@@ -81,7 +82,8 @@ class Completion(unittest.TestCase):
 
         self.assertEqual(fish(support.PROXY, "dualwrite-proxy --durability "),
                          {"process", "fsync"})
-        self.assertEqual(fish(support.CLI, "dualwrite "), {"copy", "validate", "spool"})
+        self.assertEqual(fish(support.CLI, "dualwrite "),
+                         {"copy", "validate", "spool", "dead-letters"})
         self.assertEqual(fish(support.CLI, "dualwrite spool "), {"inspect", "replay", "salvage"})
         for program, name, verbs in self.programs:
             for verb in verbs:

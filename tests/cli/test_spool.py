@@ -82,5 +82,35 @@ class Spool(support.ProgramTest):
         self.assertRegex(running.out, r"left: [1-9][0-9,]+")
 
 
+class DeadLetters(support.ProgramTest):
+    program = support.CLI
+
+    def test_list_and_export_print_what_they_are_asked_for(self):
+        done = self.run_program("dead-letters", "list", "dir")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "open letters\n", ""))
+        done = self.run_program("dead-letters", "list", "dir", "--all", FAKE_DEAD_LETTERS="2")
+        self.assertEqual((done.returncode, done.stdout), (1, "all letters\n"))
+        done = self.run_program("dead-letters", "list", "--json", "dir")
+        self.assertEqual(json.loads(done.stdout), {"open": 0})
+        done = self.run_program("dead-letters", "export", "dir", "--all")
+        self.assertEqual((done.returncode, json.loads(done.stdout)), (0, {"id": "all"}))
+        for verb in ("list", "export"):
+            done = self.run_program("dead-letters", verb, "dir", FAKE_START="locked")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("is used by process 1", done.stderr)
+
+    def test_retry_says_what_was_applied_and_what_is_open(self):
+        words = ["dead-letters", "retry", self.folder, "tgt:2", "--source", "src:1"]
+        done = self.run_program(*words, FAKE_BACKLOG="300")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "applied: 300; refused again: 0; open: 0\n")
+        done = self.run_program(*words, FAKE_DEAD_LETTERS="2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("open: 2", done.stdout)
+        done = self.run_program("dead-letters", "retry", self.folder, "tgt")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn("--source is required", done.stderr)
+
+
 if __name__ == "__main__":
     support.main()

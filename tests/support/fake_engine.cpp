@@ -12,6 +12,7 @@
 //   FAKE_DAMAGE      any: the spool is damaged
 
 #include <dualwrite/engine/check.hpp>
+#include <dualwrite/engine/dead_letters.hpp>
 #include <dualwrite/engine/job.hpp>
 #include <dualwrite/engine/proxy.hpp>
 #include <dualwrite/engine/spool_salvage.hpp>
@@ -236,6 +237,32 @@ check_report check_clusters(const check_request& request)
     if (const auto problem = variable("FAKE_PROBLEM"); !problem.empty())
         report.problems.push_back(problem);
     return report;
+}
+
+result<letter_counts> list_letters(
+    const std::string&, const letters_wanted& wanted, const letter_sink& sink, std::string& why
+)
+{
+    DW_CHECK(start_result(why));
+    letter_counts out;
+    out.open = number("FAKE_DEAD_LETTERS");
+    if (sink) sink(wanted.json ? R"({"open":0})" : wanted.applied ? "all letters" : "open letters");
+    return out;
+}
+
+result<letter_counts> export_letters(
+    const std::string&, const letters_wanted& wanted, const letter_sink& sink, std::string& why
+)
+{
+    DW_CHECK(start_result(why));
+    sink(wanted.applied ? R"({"id":"all"})" : R"({"id":"open"})");
+    return letter_counts{};
+}
+
+result<std::unique_ptr<proxy>>
+retry_letters(const proxy_options& options, log_sink log, std::string& why)
+{
+    return proxy::start(options, std::move(log), why);
 }
 
 result<spool_survey>

@@ -19,7 +19,8 @@ typedef struct dw_proxy dw_proxy;
  * out      set to the new proxy, or to NULL. The caller owns it and must pass it to dw_proxy_free.
  * conf     of DW_COMMAND_PROXY; copied, so it may be changed and freed afterwards. Of
  *          DW_COMMAND_REPLAY: a proxy without clients, which delivers what the key `state-dir` has
- *          in its spool, and has stopped when that is at the target.
+ *          in its spool, and has stopped when that is at the target. Of DW_COMMAND_RETRY: the
+ *          same for its dead letters, of which those that the target takes are marked as applied.
  *
  * Threads: any.
  * Returns DW_OK, or

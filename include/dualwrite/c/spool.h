@@ -55,6 +55,34 @@ DW_API int dw_spool_salvage(
     dw_error* err
 );
 
+#define DW_LETTERS_APPLIED 1u /* those that a retry has applied, too */
+#define DW_LETTERS_JSON 2u    /* lines of JSON, not for people */
+
+/*
+ * Lists the dead letters of a state directory: a line for each, without values, then one or several
+ * with their counts. May run beside the proxy.
+ *
+ * flags  DW_LETTERS_*
+ * line   NULL, or it receives the lines
+ * open   how many are not applied. May be NULL
+ *
+ * Threads: any. Returns DW_OK, DW_E_CONFIG (not a state directory) or DW_E_SYSTEM.
+ */
+DW_API int dw_letters_list(
+    const char* state_dir,
+    uint32_t flags,
+    dw_line_fn line,
+    void* user,
+    uint64_t* open,
+    dw_error* err
+);
+
+/* Gives each letter as one JSON object with all values (docs/formats/dead_letters.md), and with the
+ * statement as CQL where that says the same. Else as dw_letters_list; `line` is not NULL. */
+DW_API int dw_letters_export(
+    const char* state_dir, uint32_t flags, dw_line_fn line, void* user, dw_error* err
+);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 #include <dualwrite/policy/table_selection.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +53,9 @@ struct proxy_options {
     std::uint32_t threads{1};
     // No clients: what earlier runs left in the state directory is delivered, nothing else.
     bool deliver_only{false};
+    // Told what has become of each write that an earlier run left, on any loop's thread. If it is
+    // there, writes that the target refuses are not kept as dead letters: they are some already.
+    std::function<void(std::uint64_t number, bool delivered)> left_write_ended;
     std::uint64_t clients_max{0};              // 0: as many as open files allow
     std::uint64_t clients_per_address_max{0};  // 0: no limit
     std::int64_t login_limit_ms{30'000};       // from accept to the end of the login; 0: none

@@ -27,6 +27,7 @@ struct table_shape {
     std::vector<std::string> lists{};       // unfrozen ones
     std::vector<std::string> multi_cell{};  // all that is more than one cell, lists included
     std::vector<std::string> statics{};
+    std::map<std::string, std::string, std::less<>> types{};  // of all columns, by name
     bool counter{false};
 
     bool is_list(std::string_view column) const { return has(lists, column); }
