@@ -23,7 +23,7 @@ delivery::delivery(
 )
     : tools_(tools), log_(std::move(log)), observer_(observer),
       window_(window_entries, window_bytes_max), alive_(std::make_shared<delivery*>(this)),
-      progress_(tools.shared.logs.add())
+      progress_(tools.shared.logs.add(log_->is_left()))
 {
     publish_progress();
 }
@@ -31,7 +31,9 @@ delivery::delivery(
 delivery::~delivery()
 {
     *alive_ = nullptr;
-    if (log_->exhausted()) progress_->first_unfinished.store(UINT64_MAX);
+    if (!log_->exhausted()) return;
+    progress_->first_unfinished.store(UINT64_MAX);
+    progress_->oldest_replay_ms.store(log_progress::nothing_left);
 }
 
 mutation_view delivery::view_of(std::uint64_t lsn) const
@@ -86,19 +88,22 @@ void delivery::settle_unknown(std::uint64_t lsn)
 
 void delivery::pump()
 {
-    publish_progress();
     refill();
+    publish_progress();
     send_redrives();
     send_ready();
+    start_refreshes();
 }
 
 void delivery::refill()
 {
+    all_read_ = false;
     while (window_.has_room()) {
         if (!next_) {
             const auto read = log_->next_intent();
             if (!read) return tools_.shared.fail("the spool cannot be read: " + log_->why());
-            if (!*read) return;
+            all_read_ = !*read;
+            if (all_read_) return;
             next_ = **read;
         }
         if (!window_.has_room_for(next_->lsn)) return;
@@ -122,6 +127,7 @@ void delivery::add(const spool_log::intent& intent)
     const bool announced = view->has(replication::mutation_flags::truncates) && !applied;
     window_.add(intent.lsn, intent.payload, applied, schema && !announced);
     last_added_ = intent.lsn;
+    last_accepted_ms_ = view->header.accepted_ms;
     if (schema) unread_schemas_.erase(intent.lsn);
     if (state != write_state::open) return;
     if (!log_->is_left() && unknown_.erase(intent.lsn) == 0) return;
@@ -193,7 +199,7 @@ void delivery::send_ready()
         const auto view = view_of(lsn);
         switch (plan_of(view).what) {
         case plan::refresh:
-            start_refresh(lsn, view);
+            wait_for_replays(lsn);
             break;
         case plan::undecided:
             retry_later(lsn, undecided_delay_ms);

@@ -6,6 +6,7 @@
 #include <dualwrite/replication/window.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -139,6 +140,18 @@ private:
     void schema_ended(std::uint64_t lsn, bool truncates);
     void publish_progress();
 
+    // A refresh finds what must go at the target only when every older write is there.
+    struct waiting_refresh {
+        std::uint64_t lsn{0};
+        std::uint64_t limit{0};    // all of this log up to here that is to be replayed comes first
+        std::int64_t until_ms{0};  // and of the others, what was accepted until then
+    };
+    void wait_for_replays(std::uint64_t lsn);
+    void start_refreshes();
+    bool may_refresh(const waiting_refresh& its) const;
+    bool is_refresh(std::uint64_t lsn) const;
+    void find_first_replay();
+    std::int64_t oldest_replay_ms() const;
     void start_refresh(std::uint64_t lsn, const replication::mutation_view& m);
     // The target has it. The rows that it may have emptied are looked at before it is done.
     void replayed(std::uint64_t lsn);
@@ -195,8 +208,13 @@ private:
         prepared_anew_;  // once already, since the target had forgotten
     std::pair<protocol::error_code, std::string> refusal_;            // why send() came to nothing
     std::unordered_map<std::string, std::int64_t> refused_since_ms_;  // by table
-    std::shared_ptr<delivery*> alive_;  // what the refresher's answers find, or not any more
+    std::shared_ptr<delivery*> alive_;     // what the refresher's answers find, or not any more
+    std::deque<waiting_refresh> waiting_;  // oldest first
+    std::unordered_set<std::uint64_t> decided_refreshes_;  // not known as such when accepted
+    std::uint64_t first_replay_{0};  // the oldest that is not finished; window_.top(): none
+    bool all_read_{false};           // what was committed by the last pump()
     std::uint64_t last_added_{0};
+    std::int64_t last_accepted_ms_{0};  // of that one
     std::shared_ptr<log_progress> progress_;
     std::optional<progress_barrier> truncate_waits_;  // of the one at the window's base
     std::uint64_t random_{0x9e3779b97f4a7c15ull};

@@ -225,6 +225,7 @@ void delivery::finish(std::uint64_t lsn)
     window_.finish(lsn);
     redrives_.erase(lsn);
     if (!prepared_anew_.empty()) prepared_anew_.erase(lsn);
+    if (!decided_refreshes_.empty()) decided_refreshes_.erase(lsn);
     log_->release(window_.empty() ? last_added_ : window_.base() - 1);
     if (observer_ != nullptr) observer_->on_delivered(lsn);
 }

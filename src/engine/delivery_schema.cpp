@@ -100,10 +100,4 @@ std::uint64_t delivery::truncated_at_source(std::uint64_t lsn)
     return moved;
 }
 
-void delivery::publish_progress()
-{
-    progress_->last_lsn.store(log_->last_lsn(), std::memory_order_release);
-    progress_->first_unfinished.store(log_->first_unfinished(), std::memory_order_release);
-}
-
 }  // namespace dualwrite::engine

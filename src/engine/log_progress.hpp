@@ -14,21 +14,27 @@ namespace dualwrite::engine {
 struct log_progress {
     static constexpr std::int64_t nothing_waits = INT64_MAX;
 
+    static constexpr std::int64_t nothing_left = INT64_MAX;
+
     std::uint64_t number{0};  // unique and constant
+    bool left{false};         // of an earlier run; constant
     std::atomic<std::uint64_t> last_lsn{0};
     std::atomic<std::uint64_t> first_unfinished{1};
+    // When the oldest write was accepted that is to be replayed and is not at the target yet.
+    std::atomic<std::int64_t> oldest_replay_ms{nothing_left};
     // Everything before its oldest TRUNCATE is delivered: when that one was accepted.
     std::atomic<std::int64_t> truncate_accepted_ms{nothing_waits};
 };
 
 class log_progresses {
 public:
-    std::shared_ptr<log_progress> add()
+    std::shared_ptr<log_progress> add(bool left)
     {
         const std::lock_guard lock(mutex_);
         std::erase_if(all_, [](const auto& one) { return one.expired(); });
         auto made = std::make_shared<log_progress>();
         made->number = ++last_number_;
+        made->left = left;
         all_.push_back(made);
         return made;
     }
@@ -40,6 +46,19 @@ public:
         for (const auto& one : all_)
             if (auto its = one.lock(); its && its.get() != &than) out.push_back(std::move(its));
         return out;
+    }
+
+    // True: nothing that was accepted until `ms` is still to be replayed by another log. Those of
+    // an earlier run have no need to wait for this run's.
+    bool replayed_until(std::int64_t ms, const log_progress& asks) const
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& one : all_) {
+            const auto its = one.lock();
+            if (!its || its.get() == &asks || (asks.left && !its->left)) continue;
+            if (its->oldest_replay_ms.load(std::memory_order_acquire) <= ms) return false;
+        }
+        return true;
     }
 
 private:

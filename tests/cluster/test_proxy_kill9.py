@@ -9,15 +9,16 @@ import unittest
 from support import SCHEMA, ClusterTest, statements
 from support_application import Application, Worker
 from support_compare import differences, snapshot
+from support_hard import SCHEMA as HARD_SCHEMA, HardWork, hard_differences
 from support_proxy import Proxy, spawner
 from support_sstables import disk_differences
 from testbed import Node
 
 WRITES = int(os.environ.get("DUALWRITE_WRITES", "50000"))
-KILLS = 5
+KILLS = int(os.environ.get("DUALWRITE_KILLS", "5"))
 KEYSPACE = "migrationkeyspace"
 TABLES = ("events", "orders", "readings", "sessions", "users")
-OUTAGE_S = 10
+OUTAGE_S = int(os.environ.get("DUALWRITE_OUTAGE_S", "10"))
 
 
 class KilledProxy(ClusterTest):
@@ -27,7 +28,7 @@ class KilledProxy(ClusterTest):
     def setUp(self):
         self.seed = int(os.environ.get("DUALWRITE_SEED", random.randrange(1 << 32)))
         print(f"seed {self.seed}", flush=True)
-        for text in statements(SCHEMA):
+        for text in (*statements(SCHEMA), *HARD_SCHEMA):
             self.both(text)
         self.proxy = Proxy(self.source, self.target, self.folder / "proxy").start()
         self.addCleanup(self.proxy.kill9)
@@ -40,14 +41,19 @@ class KilledProxy(ClusterTest):
         application = Application(self.folder / "application", self.proxy.address, self.proxy.port,
                                   workers, self.seed, spawner())
         self.addCleanup(application.kill)
+        hard = HardWork(self.proxy.address, self.proxy.port, self.seed)
+        self.addCleanup(hard.stop)
         self._disturb(application)
         model = application.stop()
+        hard.stop()
+        print(f"{hard.acknowledged} transactions, lists, counters ... acknowledged, "
+              f"{hard.failed} failed", flush=True)
         counters = application.counters()
         print(f"{counters['acknowledged']} writes acknowledged in {counters['requests']} requests, "
               f"{counters['retried']} tried again, {counters['doubtful']} in doubt", flush=True)
         self.assertGreaterEqual(counters["acknowledged"], WRITES)
         began = time.monotonic()
-        self.proxy.wait_drained(90)
+        self.proxy.wait_drained(90 + OUTAGE_S)
         print(f"drained in {time.monotonic() - began:.1f} s", flush=True)
         time.sleep(4)  # for the TTLs of 2 s, and those delivered late with 1 s
         self._compare(model)
@@ -91,6 +97,7 @@ class KilledProxy(ClusterTest):
             problems += [f"{table} {text}" for text in differences(left, right)]
             problems += model.problems(table, left, "source")
             problems += model.problems(table, right, "target")
+        problems += hard_differences(source, target)
         print(f"{rows} rows compared, {len(problems)} differences", flush=True)
         self.assertGreater(rows, 1000)
         for table in ("users", "orders"):  # the others have cells that expire meanwhile

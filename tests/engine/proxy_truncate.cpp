@@ -39,7 +39,6 @@ TEST_SUITE_BEGIN("engine/proxy_truncate");
 TEST_CASE("proxy: TRUNCATE reaches the target behind what was written before, then the rest is read"
 )
 {
-    reset_refreshes();
     proxy_rig rig;
     rig.target.set_script([](const seen_request& r) {
         return r.is_write() ? reply::normal().after(80) : reply::normal();
@@ -185,7 +184,6 @@ TEST_CASE("proxy: after a crash a TRUNCATE that the target has is not executed a
 
 TEST_CASE("proxy: a TRUNCATE of an earlier run is executed before what this run writes is lost")
 {
-    reset_refreshes();
     proxy_rig rig;
     rig.target.down();
     rig.start(false);

@@ -151,7 +151,10 @@ public:
 
     // Everything below is finished, as far as it was added.
     std::uint64_t base() const noexcept { return base_; }
+    // Above all that were added.
+    std::uint64_t top() const noexcept { return top_; }
     bool at_barrier() const noexcept { return barrier_ != 0; }
+    std::uint64_t barrier() const noexcept { return barrier_; }  // 0: none
 
 private:
     struct entry {
