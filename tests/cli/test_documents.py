@@ -46,6 +46,15 @@ class Documents(unittest.TestCase):
         for name in OPTION.findall(planned[0] if planned else ""):
             self.assertIn(f"`--{name}`", documented)
 
+    def test_every_test_that_the_semantics_name_exists(self):
+        document = re.sub(r"\s+", " ", (ROOT / "docs/semantics.md").read_text())
+        named = re.findall(r"`(\w+/\w+\.(?:py|cpp)): ([^`]+)`", document)
+        self.assertGreater(len(named), 30)
+        for file, case in named:
+            text = re.sub(r'"\s*\n\s*"', "", (ROOT / "tests" / file).read_text())
+            known = f"def {case}(" if file.endswith(".py") else f'TEST_CASE("{case}"'
+            self.assertTrue(known in text, f"{file}: {case}")
+
     def test_links_lead_somewhere(self):
         for document in (ROOT / "docs").glob("*.md"):
             for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
