@@ -34,6 +34,7 @@ client_session::client_session(
 client_session::~client_session()
 {
     if (orphan_timer_ != 0) worker_.on().cancel_timer(orphan_timer_);
+    if (slow_timer_ != 0) worker_.on().cancel_timer(slow_timer_);
     worker_.shared().clients.leave(from_);
 }
 
@@ -84,7 +85,7 @@ void client_session::source_opened()
 
 void client_session::resume_client()
 {
-    if (!draining_) client_.pause_reading(false);
+    if (!draining_ && slow_timer_ == 0) client_.pause_reading(false);
 }
 
 std::size_t client_session::client_side::on_bytes(bytes_view bytes, std::size_t& wanted)
@@ -135,7 +136,7 @@ void client_session::source_closed(std::error_code error)
 void client_session::give_up_pending()
 {
     for (auto& p : pending_) {
-        if (is_write(p)) worker_.live().settle_unknown(p.number);
+        give_up(p);
         p = {};
     }
     for (const auto& letter : letters_)

@@ -54,6 +54,7 @@ private:
             schema,        // the same, DDL
             truncate,      // the same, TRUNCATE
             unreplicated,  // number: index into letters_
+            dirty,         // number: ticket of the worker's dirty rows; several: a transaction
         };
         kind what{kind::none};
         bool several{false};   // may write more than one partition
@@ -209,7 +210,27 @@ private:
         std::string_view reason,
         std::vector<kept_statement> statements
     );
-    bool refused_for_space(const write_request& request, bytes_view& answer);
+    bool refused_by_limits(const write_request& request, bytes_view& answer);
+    void slow_down();
+    // The spool is full, and writes leave their rows only.
+    bool degrades() const noexcept;
+    // False: the child of a batch does not say its rows.
+    bool add_refs(
+        std::vector<replication::partition_ref>& to,
+        const replication::statement& statement,
+        bytes_view values
+    );
+    // `refs` empty: it does not say its rows.
+    bytes_view take_dirty(
+        const write_request& request,
+        const protocol::statement_options& options,
+        const std::vector<replication::partition_ref>& refs,
+        times whose
+    );
+    bytes_view refuse_full(const write_request& request);
+    bytes_view
+    take_dirty_answer(const protocol::envelope_header& h, bytes_view envelope, const pending& what);
+    void give_up(const pending& what);
 
     // Responses: client_session_responses.cpp
     bytes_view take_response(const protocol::envelope_header& h, bytes_view envelope);
@@ -272,6 +293,7 @@ private:
     login login_seen_;
     protocol::inet_value reached_at_{.address_size = 0};  // by the client, for --peers self
     loop::timer_id orphan_timer_{0};
+    loop::timer_id slow_timer_{0};  // it is read no further until then
     std::uint64_t target_losses_seen_{0};
 
     std::vector<pending> pending_;                        // by stream id

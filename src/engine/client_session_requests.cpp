@@ -43,10 +43,8 @@ bytes_view client_session::forward(const envelope_header& h, bytes_view envelope
     what.doubtful = begin_answer(stream);
     if (what.what != pending::kind::none || stream < pending_.size()) {
         if (stream >= pending_.size()) pending_.resize(room_for(stream));
-        if (is_write(pending_[stream])) {
-            worker_.live().settle_unknown(pending_[stream].number);
-            --writes_in_flight_;
-        }
+        give_up(pending_[stream]);
+        if (is_write(pending_[stream])) --writes_in_flight_;
         pending_[stream] = what;
         if (is_write(what)) ++writes_in_flight_;
     }

@@ -56,6 +56,8 @@ bytes_view client_session::take_response(const envelope_header& h, bytes_view en
     case pending::kind::schema:
     case pending::kind::truncate:
         return take_write_answer(h, envelope, what);
+    case pending::kind::dirty:
+        return take_dirty_answer(h, envelope, what);
     case pending::kind::unreplicated:
         take_left_out_answer(h, envelope, what);
         break;

@@ -27,22 +27,6 @@ std::uint8_t plan_flags(plan what) noexcept
 
 }  // namespace
 
-bool client_session::refused_for_space(const write_request& request, bytes_view& answer)
-{
-    if (!worker_.shared().spool->full()) return false;
-    worker_.counters().refused.add();
-    worker_.shared().log_limited(
-        log_level::error,
-        "the spool is full (--spool-size-max): writes are refused until the target has caught up"
-    );
-    answer = answer_error(
-        request.header,
-        error_code::overloaded,
-        "dualwrite: the spool is full because the target is behind; the write was not executed"
-    );
-    return true;
-}
-
 bytes_view client_session::take_write(
     const write_request& request,
     const replication::statement& statement,
@@ -80,6 +64,16 @@ bytes_view client_session::take_write(
     case plan::refresh:
         break;
     }
+    worker_.note_written(statement);
+    const auto whose = times_of(statement.timestamp_in_text, statement.facts.conditional);
+    if (degrades()) {
+        const replication::bound_values bound(values, parameters.named_values);
+        const auto& shapes = worker_.registry().shapes();
+        const auto refs = replication::partitions_of(
+            statement.facts, statement.text, statement.keyspace, shapes, bound
+        );
+        return take_dirty(request, parameters, refs, whose);
+    }
     mutation_header mutation;
     mutation.kind = execute ? mutation_kind::execute : mutation_kind::query;
     mutation.count = value_count;
@@ -97,7 +91,7 @@ bytes_view client_session::take_write(
         std::span(ids).first(execute ? 1 : 0),
         execute ? std::string_view{} : statement.target_text,
         values,
-        times_of(statement.timestamp_in_text, statement.facts.conditional)
+        whose
     );
 }
 
@@ -111,7 +105,8 @@ bytes_view client_session::accept(
     times whose
 )
 {
-    if (bytes_view answer; refused_for_space(request, answer)) return answer;
+    if (bytes_view answer; refused_by_limits(request, answer)) return answer;
+    worker_.dirty().close();
     const auto now_ms = worker_.on().wall_ms();
     mutation.accepted_ms = now_ms;
     mutation.consistency = static_cast<std::uint16_t>(options.consistency);
@@ -194,6 +189,9 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
     if (batch->type == protocol::batch_type::counter) decision = {plan::refresh, "counter"};
     bool conditional = false;
     bool timestamps_in_text = !batch->children.empty();
+    const bool dirty = degrades();
+    std::vector<replication::partition_ref> refs;
+    bool complete = true;  // they are all rows of the batch
     for (const auto& child : batch->children) {
         std::optional<replication::statement> made;
         const replication::statement* statement = nullptr;
@@ -210,6 +208,8 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
             return batch_evaluated(request, *batch);
         if (statement->decision.what > decision.what) decision = statement->decision;
         if (table.empty()) table = statement->table;
+        worker_.note_written(*statement);
+        if (dirty) complete &= add_refs(refs, *statement, child.values);
         if (statement->has_ttl) mutation.flags |= flags::has_ttl;
         if (statement->effect.may_empty) mutation.flags |= flags::may_empty;
         if (statement->facts.may_be_several) mutation.flags |= flags::several;
@@ -229,6 +229,8 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
         return leave_out(request, table, decision.reason, kept_children(*batch, keyspace));
     mutation.flags |= plan_flags(decision.what);
     const auto whose = times_of(timestamps_in_text, conditional);
+    if (dirty && !complete) refs.clear();
+    if (dirty) return take_dirty(request, *batch, refs, whose);
     return accept(request, mutation, *batch, ids, {}, children_.view(), whose);
 }
 
@@ -248,7 +250,7 @@ client_session::kept_children(const protocol::batch_view& batch, std::string_vie
 bytes_view
 client_session::mirror_schema(const write_request& request, const replication::statement& statement)
 {
-    if (bytes_view answer; refused_for_space(request, answer)) return answer;
+    if (bytes_view answer; refused_by_limits(request, answer)) return answer;
     if (worker_.shared().options.ddl == ddl_policy::refuse)
         return refuse_schema(request, statement);
     mutation_header mutation;

@@ -333,6 +333,10 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
     options.ddl = ddl == "refuse"        ? ddl_policy::refuse
                   : ddl == "source-only" ? ddl_policy::source_only
                                          : ddl_policy::mirror;
+    const auto full = from.text("spool-full");
+    options.spool_full = full == "refuse"    ? when_full::refuse
+                         : full == "degrade" ? when_full::degrade
+                                             : when_full::slow;
     options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
     options.request_size_max = static_cast<std::uint32_t>(from.number("request-size-max"));
     options.write_buffer_size = static_cast<std::uint32_t>(from.number("write-buffer-size"));

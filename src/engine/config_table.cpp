@@ -141,6 +141,9 @@ constexpr auto keys = std::to_array<config_key>({
      "What an acknowledged write survives: kill -9 of the proxy, or loss of power as well."},
     {"spool-size-max", "", size, "SIZE", "16GiB", proxy, 0, 1u << 20, i64_max, writes,
      "Writes that wait for the target take at most so much disk; then clients get OVERLOADED."},
+    {"spool-full", "", choice, "slow|refuse|degrade", "slow", proxy, 0, 0, 0, writes,
+     "When the spool nears its limit: slow clients down from 80 % on and then refuse writes with "
+     "OVERLOADED; only refuse; or record only which rows are written and read them later."},
     {"ddl", "", choice, "mirror|source-only|refuse", "mirror", proxy, 0, 0, 0, writes,
      "DDL and TRUNCATE: at the target too, in their place among the writes; at the source only, "
      "kept as dead letters; or refused."},

@@ -129,6 +129,7 @@ void delivery::add(const spool_log::intent& intent)
     last_added_ = intent.lsn;
     last_accepted_ms_ = view->header.accepted_ms;
     if (schema) unread_schemas_.erase(intent.lsn);
+    if (log_->is_left() && !schema) tools_.shared.note_written(table_of(*view));
     if (state != write_state::open) return;
     if (!log_->is_left() && unknown_.erase(intent.lsn) == 0) return;
     redrive_later(intent.lsn);

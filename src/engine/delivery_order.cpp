@@ -63,10 +63,14 @@ void delivery::wait_for_replays(std::uint64_t lsn)
     if (!replication::peek_flag(payload, replication::mutation_flags::refresh))
         decided_refreshes_.insert(lsn);
     const auto accepted_ms = replication::peek_accepted_ms(payload);
+    // It may stand for writes that came much later, while another loop took some whole.
+    const bool joined = replication::peek_flag(payload, replication::mutation_flags::several) &&
+                        replication::peek_flag(payload, replication::mutation_flags::refresh);
+    const auto now_ms = tools_.on.wall_ms();
     const waiting_refresh its{
         lsn,
         std::min(lsn + in_flight_max, log_->last_lsn()),
-        std::min(tools_.on.wall_ms(), accepted_ms + in_flight_ms)};
+        joined ? now_ms : std::min(now_ms, accepted_ms + in_flight_ms)};
     const auto at = std::upper_bound(
         waiting_.begin(),
         waiting_.end(),

@@ -244,6 +244,7 @@ void running_proxy::supervise()
     std::unique_lock lock(mutex_);
     for (;;) {
         changed_.wait_for(lock, supervise_interval);
+        if (!shared_.options.deliver_only) shared_.check_age(sum(workers_).oldest_age_ms);
         const bool over = stopping_ && std::chrono::steady_clock::now() >= deadline_;
         if (shared_.failed.load() || over || (stopping_ && drained())) break;
     }

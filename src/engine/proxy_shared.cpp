@@ -2,6 +2,7 @@
 
 #include <dualwrite/policy/statement.hpp>
 #include <dualwrite/policy/statement_shape.hpp>
+#include <dualwrite/replication/spool_limits.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -115,6 +116,63 @@ void proxy_shared::keep(dead_letter letter)
     const auto bytes = to_json_line(letter, std::time(nullptr));
     if (const auto kept = spool->keep_dead_letter(as_bytes(bytes)); !kept)
         fail("cannot keep a write that the target did not get: " + kept.error().message());
+}
+
+void proxy_shared::set_grace(bool source, grace_map seconds)
+{
+    const std::lock_guard lock(mutex_);
+    (source ? source_grace_ : target_grace_) = std::move(seconds);
+    find_smallest_grace();
+}
+
+void proxy_shared::note_written(const std::string& table)
+{
+    const std::lock_guard lock(mutex_);
+    if (written_.insert(table).second) find_smallest_grace();
+}
+
+// A table with 0 asks for no grace: its deletes are never safe to be late, and no limit helps.
+void proxy_shared::find_smallest_grace()
+{
+    std::int64_t smallest = 0;
+    grace_table_.clear();
+    for (const auto& table : written_)
+        for (const auto* side : {&source_grace_, &target_grace_}) {
+            const auto found = side->find(table);
+            if (found == side->end() || found->second <= 0) continue;
+            if (smallest != 0 && found->second >= smallest) continue;
+            smallest = found->second;
+            grace_table_ = table;
+        }
+    grace_s_.store(smallest, std::memory_order_relaxed);
+}
+
+void proxy_shared::check_age(std::uint64_t oldest_age_ms)
+{
+    const auto grace = grace_s();
+    const auto limits = replication::age_limits_of(grace);
+    const auto age = static_cast<std::int64_t>(oldest_age_ms);
+    const bool alarm = limits.alarm_ms != 0 && age >= limits.alarm_ms;
+    const bool stop = limits.stop_ms != 0 && age >= limits.stop_ms;
+    const bool was_alarm = age_alarm.exchange(alarm);
+    const bool was_stop = too_old.exchange(stop);
+    if (alarm == was_alarm && stop == was_stop) return;
+    std::string table;
+    {
+        const std::lock_guard lock(mutex_);
+        table = grace_table_;
+    }
+    const auto what = "the oldest write that the target does not have is " +
+                      std::to_string(age / 1000) + " s old; gc_grace_seconds of " + table + " is " +
+                      std::to_string(grace);
+    if (stop && !was_stop)
+        log(log_level::error, what + ": writes are refused until the target has caught up");
+    else if (alarm && !was_alarm)
+        log(log_level::warning, what + ": after that, deleted rows may come back at the target");
+    else
+        log(log_level::info,
+            was_stop && !stop ? "writes are accepted again: " + what
+                              : "the target has caught up: " + what);
 }
 
 void proxy_shared::remember_prepared(

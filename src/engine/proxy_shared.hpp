@@ -56,7 +56,9 @@ struct proxy_counters {
     counter writes_void;
     counter writes_unknown;
     counter redriven;
-    counter refused;  // OVERLOADED because the spool is full
+    counter refused;  // OVERLOADED because of a limit of the spool
+    counter degraded;  // writes of which only the rows were recorded
+    counter slowed;   // times that a client was read no further for a while
     counter replicated;
     counter refreshed;
     counter target_errors;
@@ -130,6 +132,19 @@ public:
     std::optional<prepared_text> find_prepared(bytes_view id) const;
     std::size_t prepared_count() const;
 
+    // gc_grace_seconds by "keyspace.table", of one side.
+    using grace_map = std::map<std::string, std::int64_t, std::less<>>;
+    void set_grace(bool source, grace_map seconds);
+    // A table that this run writes, or that an earlier run has left writes for.
+    void note_written(const std::string& table);
+    // Compares the age of the oldest write with the smallest gc_grace_seconds of written tables,
+    // at either side; logs what changes.
+    void check_age(std::uint64_t oldest_age_ms);
+    // Of those tables, the smallest one; 0: none is known.
+    std::int64_t grace_s() const noexcept { return grace_s_.load(std::memory_order_relaxed); }
+    std::atomic<bool> age_alarm{false};  // half of it has passed
+    std::atomic<bool> too_old{false};    // 90 %: no new writes
+
     // Credentials: the configured ones, else those of the first client that the source let in, as
     // long as the server takes them: our own connections do not change their user with every
     // client.
@@ -174,8 +189,14 @@ private:
     std::map<std::string, limited> limited_;
     std::map<std::pair<std::string, std::string>, std::uint64_t> incidents_;
     void log_not_understood(const dead_letter& letter);
+    void find_smallest_grace();  // with the mutex held
     std::set<std::string> shapes_seen_;  // of statements that were not understood
     std::atomic<std::uint64_t> dead_letters_{0};
+    grace_map source_grace_;
+    grace_map target_grace_;
+    std::set<std::string, std::less<>> written_;
+    std::atomic<std::int64_t> grace_s_{0};
+    std::string grace_table_;  // whose that is
     std::unordered_map<std::string, prepared_text, replication::text_hash, std::equal_to<>>
         prepared_;
     void tell_logins();

@@ -54,7 +54,12 @@ constexpr auto metrics = std::to_array<metric>({
      true,
      &proxy_totals::writes_unknown},
     {"redriven", "Writes sent to the source again", true, &proxy_totals::redriven},
-    {"refused", "Writes refused because the spool was full", true, &proxy_totals::refused},
+    {"refused", "Writes refused by a limit of the spool", true, &proxy_totals::refused},
+    {"degraded",
+     "Writes of which only the rows were recorded because the spool was full",
+     true,
+     &proxy_totals::degraded},
+    {"slowed", "Times that a client was slowed down by the spool", true, &proxy_totals::slowed},
     {"replicated", "Writes that the target acknowledged", true, &proxy_totals::replicated},
     {"refreshed", "Writes delivered by reading the source's state", true, &proxy_totals::refreshed},
     {"target_errors", "Errors of the target", true, &proxy_totals::target_errors},
@@ -78,6 +83,12 @@ constexpr auto metrics = std::to_array<metric>({
      &proxy_totals::lag_ms},
     {"target_connections", "Connections to the target", false, &proxy_totals::target_connections},
 });
+
+const char* name_of(when_full policy) noexcept
+{
+    if (policy == when_full::degrade) return "degrade";
+    return policy == when_full::slow ? "slow" : "refuse";
+}
 
 // A label's value in the exposition format.
 std::string escaped(const std::string& text)
@@ -157,6 +168,8 @@ proxy_totals sum(const workers& all)
         out.writes_unknown += c.writes_unknown.get();
         out.redriven += c.redriven.get();
         out.refused += c.refused.get();
+        out.slowed += c.slowed.get();
+        out.degraded += c.degraded.get();
         out.replicated += c.replicated.get();
         out.refreshed += c.refreshed.get();
         out.target_errors += c.target_errors.get();
@@ -212,6 +225,11 @@ std::string status_json(const proxy_shared& shared, const workers& all)
         {"size_bytes", shared.spool->size_bytes()},
         {"size_max_bytes", shared.options.spool_size_max},
         {"full", shared.spool->full()},
+        {"when_full", name_of(shared.options.spool_full)},
+        {"gc_grace_s", shared.grace_s()},
+        {"age_alarm", shared.age_alarm.load()},
+        {"too_old", shared.too_old.load()},
+        {"problem", shared.spool->problem()},
         {"left_logs", shared.left_logs.load()}};
     auto& incidents = out["not_replicated"] = nlohmann::json::array();
     for (const auto& its : shared.incidents())
@@ -234,7 +252,14 @@ std::string metrics_text(const proxy_shared& shared, const workers& all)
         );
     };
     gauge("spool_bytes", "Bytes of the spool's files", shared.spool->size_bytes());
-    gauge("spool_full", "1: writes are refused", shared.spool->full() ? 1 : 0);
+    gauge("spool_full", "1: no room is left", shared.spool->full() ? 1 : 0);
+    gauge(
+        "spool_gc_grace_seconds",
+        "The smallest gc_grace_seconds of the tables that are written, 0: not known",
+        static_cast<std::uint64_t>(shared.grace_s())
+    );
+    gauge("spool_age_alarm", "1: half of it has passed", shared.age_alarm.load() ? 1 : 0);
+    gauge("spool_too_old", "1: 90 %, writes are refused", shared.too_old.load() ? 1 : 0);
     gauge("source_reachable", "1: the source answers", shared.source_reachable.load() ? 1 : 0);
     gauge("target_reachable", "1: the target answers", shared.target_reachable.load() ? 1 : 0);
     gauge(

@@ -24,6 +24,8 @@ struct proxy_totals {
     std::uint64_t writes_unknown{0};
     std::uint64_t redriven{0};
     std::uint64_t refused{0};
+    std::uint64_t slowed{0};
+    std::uint64_t degraded{0};
     std::uint64_t replicated{0};
     std::uint64_t refreshed{0};
     std::uint64_t target_errors{0};

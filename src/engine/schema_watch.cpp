@@ -39,10 +39,8 @@ bool is_multi_cell(std::string_view type)
 }
 
 // One row of system_schema.columns.
-void add_column(replication::table_shapes& shapes, const protocol::row_view& row)
+void add_column(replication::table_shapes& shapes, const std::vector<protocol::cell>& cells)
 {
-    std::vector<protocol::cell> cells;
-    row.read(cells);
     const auto name = text_of(cells[2]);
     const auto kind = text_of(cells[3]);
     const auto type = text_of(cells[5]);
@@ -124,40 +122,46 @@ asio::awaitable<void> schema_watch::watch()
     }
 }
 
-asio::awaitable<std::shared_ptr<cql_connection>> schema_watch::open()
+asio::awaitable<std::shared_ptr<cql_connection>> schema_watch::open(bool source, cql_failure& why)
 {
     cql_login login;
-    login.to = shared_.options.source;
-    login.tls = shared_.tls.source();
-    const auto who = shared_.source_login();
+    login.to = source ? shared_.options.source : shared_.options.target;
+    login.tls = source ? shared_.tls.source() : shared_.tls.target();
+    const auto who = source ? shared_.source_login() : shared_.target_login();
     login.to.username = who.username;
     login.to.password = who.password;
-    cql_failure why;
-    for (const auto& address : shared_.source_addresses()) {
+    for (const auto& address : source ? shared_.source_addresses() : shared_.target_addresses()) {
         auto connection =
             co_await cql_connection::open(context_.get_executor(), address, login, why);
-        shared_.source_reachable.store(connection || why.error == errc::authentication_failed);
+        if (source)
+            shared_.source_reachable.store(connection || why.error == errc::authentication_failed);
         if (connection) co_return connection;
     }
-    shared_.log_limited(
-        log_level::warning, "the source's schema is not known yet: " + why.describe()
-    );
     co_return nullptr;
 }
 
 asio::awaitable<bool> schema_watch::read_shapes()
 {
-    auto connection = co_await open();
-    if (!connection) co_return false;
+    cql_failure why;
+    auto connection = co_await open(true, why);
+    if (!connection) {
+        shared_.log_limited(
+            log_level::warning, "the source's schema is not known yet: " + why.describe()
+        );
+        co_return false;
+    }
     auto shapes = std::make_shared<replication::table_shapes>();
     const bool complete = co_await read_columns(connection, *shapes);
-    connection->close(make_error_code(errc::shutdown));
     if (complete) shared_.set_shapes(std::move(shapes));
+    if (complete) co_await read_grace(connection, true);
+    connection->close(make_error_code(errc::shutdown));
+    if (complete && shared_.target_reachable.load()) co_await read_target_grace();
     co_return complete;
 }
 
-asio::awaitable<bool> schema_watch::read_columns(
-    std::shared_ptr<cql_connection> connection, replication::table_shapes& shapes
+template <class F>
+asio::awaitable<bool> schema_watch::read_rows(
+    std::shared_ptr<cql_connection> connection, std::string_view text, std::size_t columns, F f
 )
 {
     byte_buffer paging_state;
@@ -167,31 +171,62 @@ asio::awaitable<bool> schema_watch::read_columns(
         parameters.page_size = 5000;
         if (!paging_state.empty()) parameters.paging_state = paging_state.view();
         byte_buffer body;
-        protocol::append_query_body(
-            body,
-            connection->version(),
-            "SELECT keyspace_name, table_name, column_name, kind, position, type "
-            "FROM system_schema.columns",
-            parameters
-        );
+        protocol::append_query_body(body, connection->version(), text, parameters);
         cql_failure why;
         auto reply =
             co_await ask(connection, protocol::opcode::query, std::move(body), request_limit, why);
         if (!reply) {
-            shared_.log_limited(
-                log_level::warning, "the source's schema cannot be read: " + why.describe()
-            );
+            shared_.log_limited(log_level::warning, "the schema cannot be read: " + why.describe());
             co_return false;
         }
         const auto rows = protocol::parse_rows(reply->message.view());
-        if (!rows || rows->metadata().column_count != 6) co_return false;
-        for (const auto row : *rows) add_column(shapes, row);
+        if (!rows || rows->metadata().column_count != columns) co_return false;
+        std::vector<protocol::cell> cells;
+        for (const auto row : *rows) {
+            row.read(cells);
+            f(cells);
+        }
         const auto& more = rows->metadata().paging_state;
         if (!more) co_return true;
         byte_buffer next;
         next.append(*more);
         paging_state = std::move(next);
     }
+}
+
+asio::awaitable<bool> schema_watch::read_columns(
+    std::shared_ptr<cql_connection> connection, replication::table_shapes& shapes
+)
+{
+    constexpr std::string_view text =
+        "SELECT keyspace_name, table_name, column_name, kind, position, type "
+        "FROM system_schema.columns";
+    co_return co_await read_rows(connection, text, 6, [&](const auto& cells) {
+        add_column(shapes, cells);
+    });
+}
+
+asio::awaitable<void>
+schema_watch::read_grace(std::shared_ptr<cql_connection> connection, bool source)
+{
+    constexpr std::string_view text =
+        "SELECT keyspace_name, table_name, gc_grace_seconds FROM system_schema.tables";
+    proxy_shared::grace_map found;
+    const bool complete = co_await read_rows(connection, text, 3, [&](const auto& cells) {
+        if (!cells[2] || cells[2]->size() != 4) return;
+        found[text_of(cells[0]) + "." + text_of(cells[1])] =
+            load_be<std::int32_t>(cells[2]->data());
+    });
+    if (complete) shared_.set_grace(source, std::move(found));
+}
+
+asio::awaitable<void> schema_watch::read_target_grace()
+{
+    cql_failure why;
+    auto connection = co_await open(false, why);
+    if (!connection) co_return;
+    co_await read_grace(connection, false);
+    connection->close(make_error_code(errc::shutdown));
 }
 
 }  // namespace dualwrite::engine

@@ -131,6 +131,16 @@ std::uint64_t spool_directory::size_bytes() const noexcept
     return shared_->size_bytes();
 }
 
+std::uint64_t spool_directory::size_limit() const noexcept
+{
+    return shared_->size_limit();
+}
+
+bool spool_directory::disk_full() const noexcept
+{
+    return shared_->disk_full();
+}
+
 bool spool_directory::full() const noexcept
 {
     return shared_->full();

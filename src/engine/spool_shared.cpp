@@ -41,9 +41,15 @@ spool_shared::~spool_shared()
         if (const auto removed = storage_->remove(unused.name); removed) subtract_size(unused.size);
 }
 
+std::uint64_t spool_shared::size_limit() const noexcept
+{
+    const auto reserve = reserved_segments * segment_size_;
+    return options_.size_max > reserve ? options_.size_max - reserve : 0;
+}
+
 bool spool_shared::full() const noexcept
 {
-    return disk_full_ || size_bytes_ + reserved_segments * segment_size_ >= options_.size_max;
+    return disk_full_ || size_bytes_ >= size_limit();
 }
 
 std::size_t spool_shared::spares_wanted() const noexcept

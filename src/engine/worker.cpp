@@ -36,6 +36,11 @@ worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd l
         std::move(log),
         observer
     );
+    // What is behind the limit is for outcomes, too, and for all loops.
+    const auto reserve = shared.options.spool_size_max - shared.spool->size_limit();
+    dirty_ = std::make_unique<dirty_partitions>(
+        *live_, reserve / (4 * shared.options.threads), shared.options.durable == durability::fsync
+    );
 }
 
 worker::~worker()
@@ -181,6 +186,13 @@ void worker::session_ended(client_session& session)
     sessions_.erase(found);
 }
 
+void worker::note_written(const replication::statement& statement)
+{
+    if (statement.table == last_written_) return;
+    last_written_ = statement.table;
+    if (written_.insert(statement.table).second) shared_.note_written(statement.table);
+}
+
 std::uint32_t worker::log_id(const replication::statement& statement)
 {
     if (statement.id >= log_ids_.size()) log_ids_.resize(statement.id + 1);
@@ -241,6 +253,7 @@ void worker::tick()
         shared_.left_logs.fetch_sub(1);
     }
     std::erase(left_, nullptr);
+    if (dirty_->size() != 0 && !shared_.spool->full()) dirty_->settle(loop_.steady_ms());
     source_.set_wanted(wants_source);
     source_.tick();
     target_.tick();

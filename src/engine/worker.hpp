@@ -10,9 +10,11 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "delivery.hpp"
+#include "dirty_partitions.hpp"
 #include "link_pool.hpp"
 #include "proxy_shared.hpp"
 
@@ -58,6 +60,14 @@ public:
     policy::function_evaluator& evaluator() noexcept { return evaluator_; }
     delivery& live() noexcept { return *live_; }
     spool_log& log() noexcept { return live_->log(); }
+    // This loop writes the statement's table: its gc_grace_seconds counts.
+    void note_written(const replication::statement& statement);
+    dirty_partitions& dirty() noexcept { return *dirty_; }
+    // The answer must wait until the disk has this intent.
+    bool is_durable(std::uint64_t lsn) const noexcept
+    {
+        return shared_.options.durable == durability::process || lsn <= live_->log().durable_lsn();
+    }
     // The log's id of a statement.
     std::uint32_t log_id(const replication::statement& statement);
 
@@ -91,6 +101,8 @@ private:
     loop loop_;
     unique_fd listener_;
     replication::statement_registry registry_;
+    std::unordered_set<std::string> written_;  // told to shared_
+    std::string last_written_;
     std::random_device random_;
     policy::function_evaluator evaluator_{
         [this] { return std::uint64_t{random_()} << 32 | random_(); }};
@@ -100,6 +112,7 @@ private:
     link_pool source_;
     link_pool target_;
     std::unique_ptr<delivery> live_;
+    std::unique_ptr<dirty_partitions> dirty_;
     std::vector<std::unique_ptr<delivery>> left_;
 
     std::unordered_map<std::uint64_t, std::shared_ptr<client_session>> sessions_;

@@ -185,6 +185,8 @@ public:
         std::string type;
     };
     void add_column(column its);
+    // Of "keyspace.table"; ten days if it is not set.
+    void set_gc_grace(const std::string& table, std::int32_t seconds);
     void add_table(const std::string& keyspace, const std::string& table);  // a int, b text
 
     // QUERY, PREPARE, EXECUTE and BATCH so far, without the readings of the schema.
@@ -225,6 +227,7 @@ private:
     std::pair<protocol::opcode, std::string> normal_answer(connection& c, const seen_request& r);
     std::pair<protocol::opcode, std::string> data_answer(const seen_request& r) const;
     std::pair<protocol::opcode, std::string> schema_answer() const;
+    std::pair<protocol::opcode, std::string> tables_answer() const;
     std::pair<protocol::opcode, std::string> prepare_answer(const seen_request& r);
     std::pair<protocol::opcode, std::string> startup_answer(connection& c, const seen_request& r);
     std::pair<protocol::opcode, std::string> auth_answer(const seen_request& r) const;
@@ -256,6 +259,7 @@ private:
     std::multimap<std::int64_t, answer> due_;
     std::map<std::string, std::string> prepared_;  // id -> text
     std::vector<column> tables_;
+    std::map<std::string, std::int32_t> grace_s_;
     std::thread thread_;
 };
 

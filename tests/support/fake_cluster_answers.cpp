@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "fake_cluster.hpp"
 #include "fake_cluster_connection.hpp"
@@ -136,8 +137,10 @@ void fake_cluster::take(connection& c, const protocol::envelope_view& envelope)
         return send(c, seen, reply::error(error_code::protocol_error, "malformed"));
     }
     const bool data = seen->is_data() || seen->op() == opcode::prepare;
-    const bool reads_schema = seen->text.find("system_schema.columns") != seen->text.npos;
-    if (reads_schema) ++schema_reads_;
+    const bool reads_columns = seen->text.find("system_schema.columns") != seen->text.npos;
+    const bool reads_schema =
+        reads_columns || seen->text.find("system_schema.tables") != seen->text.npos;
+    if (reads_columns) ++schema_reads_;
     seen->answers_before = answers_;
     if (data && !reads_schema) requests_.push_back(seen);
     const auto decide = reads_schema ? script{} : data ? script_ : handshake_script_;
@@ -233,7 +236,8 @@ void fake_cluster::send(connection& c, const record& request, const reply& how)
     header.body_size = static_cast<std::uint32_t>(body.size());
     if (header.op == opcode::error && request->op() == opcode::execute && normal)
         request->executed = false;  // UNPREPARED
-    if (request->is_data()) ++answers_;
+    const bool reads_schema = request->text.find("system_schema.") != request->text.npos;
+    if (request->is_data() && !reads_schema) ++answers_;
     c.gathered.emplace_back(header, std::move(body));
     if (!c.segments_next) return;
     c.segments_next = false;
@@ -277,6 +281,7 @@ std::pair<opcode, std::string> fake_cluster::data_answer(const seen_request& r) 
         return {opcode::error, error_body(error_code::unprepared, "unprepared", r.id, 4)};
     byte_buffer out;
     if (r.text.find("system_schema.columns") != r.text.npos) return schema_answer();
+    if (r.text.find("system_schema.tables") != r.text.npos) return tables_answer();
     if (r.begins_with("SELECT")) return {opcode::result, rows_body({"row"})};
     if (r.begins_with("USE ")) {
         protocol::append_set_keyspace_body(out, std::string_view(r.text).substr(4));
@@ -358,6 +363,26 @@ std::pair<opcode, std::string> fake_cluster::schema_answer() const
             rows.add_cell(as_bytes(text));
         rows.add_cell(as_bytes(int_bytes(its.kind == "partition_key" ? 0 : -1)));
         rows.add_cell(as_bytes(its.type));
+    }
+    rows.finish();
+    return {opcode::result, text_of(out)};
+}
+
+std::pair<opcode, std::string> fake_cluster::tables_answer() const
+{
+    byte_buffer out;
+    std::vector<protocol::column_spec> columns;
+    for (const auto name : {"keyspace_name", "table_name", "gc_grace_seconds"})
+        columns.push_back(text_column(name));
+    columns[2].type.id = protocol::type_id::int_;
+    protocol::rows_builder rows(out, columns);
+    std::set<std::pair<std::string, std::string>> named;
+    for (const auto& its : tables_) {
+        if (!named.emplace(its.keyspace, its.table).second) continue;
+        rows.add_cell(as_bytes(its.keyspace));
+        rows.add_cell(as_bytes(its.table));
+        const auto known = grace_s_.find(its.keyspace + "." + its.table);
+        rows.add_cell(as_bytes(int_bytes(known == grace_s_.end() ? 864'000 : known->second)));
     }
     rows.finish();
     return {opcode::result, text_of(out)};

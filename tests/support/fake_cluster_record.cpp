@@ -32,6 +32,12 @@ void fake_cluster::add_column(column its)
     tables_.push_back(std::move(its));
 }
 
+void fake_cluster::set_gc_grace(const std::string& table, std::int32_t seconds)
+{
+    const std::lock_guard lock(mutex_);
+    grace_s_[table] = seconds;
+}
+
 void fake_cluster::add_table(const std::string& keyspace, const std::string& table)
 {
     add_column({keyspace, table, "a", "partition_key", "int"});

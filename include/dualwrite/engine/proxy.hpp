@@ -19,6 +19,13 @@ enum class durability : std::uint8_t {
     fsync,    // and loss of power
 };
 
+// What happens to writes when the spool has reached a limit.
+enum class when_full : std::uint8_t {
+    slow,    // clients are slowed down before, then writes are refused with OVERLOADED
+    refuse,  // refused only
+    degrade, // only which rows they write is recorded; these are read at the source later
+};
+
 // How long the proxy hopes for the better. No operator has a reason to change it; tests have.
 struct proxy_patience {
     // What the target refuses becomes a dead letter then: DDL of another loop or of the operator
@@ -66,7 +73,8 @@ struct proxy_options {
 
     std::string state_dir;  // created with mode 0700; the spool lies in its folder `spool`
     durability durable{durability::process};
-    std::uint64_t spool_size_max{std::uint64_t{16} << 30};  // bytes; then writes get OVERLOADED
+    std::uint64_t spool_size_max{std::uint64_t{16} << 30};  // bytes
+    when_full spool_full{when_full::slow};
 
     ddl_policy ddl{ddl_policy::mirror};
     std::uint32_t target_connections{2};                       // per thread

@@ -76,6 +76,9 @@ public:
     // New writes should be refused: the size limit, less a reserve of two files for outcomes, is
     // reached, or the disk is full. Falls back to false when deliveries free space.
     bool full() const noexcept;
+    // Bytes at which it is full; what is behind is for outcomes.
+    std::uint64_t size_limit() const noexcept;
+    bool disk_full() const noexcept;
     // What went wrong beside the writes, last: a file that could not be deleted or prepared.
     // Nothing is lost by it. Empty: nothing.
     std::string problem() const;

@@ -45,6 +45,8 @@ public:
     std::uint64_t size_bytes() const noexcept { return size_bytes_; }
     void add_size(std::uint64_t bytes) noexcept { size_bytes_ += bytes; }
     void subtract_size(std::uint64_t bytes) noexcept { size_bytes_ -= bytes; }
+    std::uint64_t size_limit() const noexcept;
+    bool disk_full() const noexcept { return disk_full_; }
     bool full() const noexcept;
 
     // A new file of at least `size` bytes under a name of its own; prepared in advance if it is of
