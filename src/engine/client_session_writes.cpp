@@ -81,6 +81,7 @@ bytes_view client_session::take_write(
     if (statement.facts.may_be_several) mutation.flags |= flags::several;
     if (statement.has_ttl) mutation.flags |= flags::has_ttl;
     if (statement.effect.may_empty) mutation.flags |= flags::may_empty;
+    if (statement.effect.deletes_beside_lists) mutation.flags |= flags::beside_refreshes;
     mutation.flags |= plan_flags(statement.decision.what);
     std::array<std::uint32_t, 1> ids{};
     if (execute) ids[0] = mutation.statement = worker_.log_id(statement);
@@ -212,6 +213,7 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
         if (dirty) complete &= add_refs(refs, *statement, child.values);
         if (statement->has_ttl) mutation.flags |= flags::has_ttl;
         if (statement->effect.may_empty) mutation.flags |= flags::may_empty;
+        if (statement->effect.deletes_beside_lists) mutation.flags |= flags::beside_refreshes;
         if (statement->facts.may_be_several) mutation.flags |= flags::several;
         conditional |= statement->facts.conditional;
         timestamps_in_text &= statement->timestamp_in_text;

@@ -168,8 +168,11 @@ void delivery::send_redrives()
         if (its.due_ms > now) continue;
         const auto view = view_of(lsn);
         const auto what = plan_of(view).what;
-        // A refresh needs no answer: whatever the source has is what the target gets.
-        if (what == plan::refresh) decided.push_back(lsn);
+        // A refresh needs no answer: whatever the source has then is what the target gets.
+        if (what == plan::refresh && std::exchange(its.waited, true))
+            decided.push_back(lsn);
+        else if (what == plan::refresh)
+            its.due_ms = now + tools_.shared.options.patience.doubt_ms;
         if (what == plan::undecided) its.due_ms = now + undecided_delay_ms;
         if (what == plan::refresh || what == plan::undecided) continue;
         auto* link = tools_.source.pick();

@@ -92,6 +92,7 @@ private:
         std::int64_t due_ms{0};
         std::uint32_t attempts{0};
         bool sent{false};
+        bool waited{false};  // until the source has surely done it or not
     };
     struct refresh_work {
         std::size_t left{0};

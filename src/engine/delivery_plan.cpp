@@ -120,33 +120,37 @@ void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)
 
 void delivery::replayed(std::uint64_t lsn)
 {
-    using replication::mutation_flags::may_empty;
+    using namespace replication::mutation_flags;
     if (is_truncate(lsn)) return truncated(lsn);
-    if (!replication::peek_flag(window_.payload(lsn), may_empty)) return delivered(lsn, false);
+    if (!replication::peek_flag(window_.payload(lsn), may_empty | beside_refreshes))
+        return delivered(lsn, false);
     const auto view = view_of(lsn);
     auto rows = emptied_rows(view);
     if (rows.empty()) return delivered(lsn, false);
     refresh_key common;
-    common.if_gone = true;
+    common.if_gone = !view.has(beside_refreshes);
     common.writetime_us = std::max<std::int64_t>(view.header.writetime_us, 0);
     refresh_all(lsn, std::move(rows), common);
+    refreshes_[lsn].replayed = true;
 }
 
 std::vector<replication::partition_ref> delivery::emptied_rows(const mutation_view& m)
 {
-    const bool named = m.has(replication::mutation_flags::named_values);
+    using namespace replication::mutation_flags;
+    const bool named = m.has(named_values);
+    const bool all = m.has(beside_refreshes);
     std::vector<replication::partition_ref> out;
     const auto& shapes = tools_.registry.shapes();
     for_each_statement(m, [&](const replication::statement& its, bytes_view values) {
-        if (!replication::may_empty(its.effect, values, named)) return;
+        if (!all && !replication::may_empty(its.effect, values, named)) return;
         const replication::bound_values bound(values, named);
         auto found = replication::partitions_of(its.facts, its.text, its.keyspace, shapes, bound);
         if (found.empty())
             tools_.shared.log_limited(
                 log_level::warning,
                 "a write to " + its.table +
-                    " may have taken the last cell of a row and does not say of which one; "
-                    "`dualwrite validate` finds the row if the target still has it"
+                    " may have left another row at the target and does not say which one; "
+                    "`dualwrite validate` finds it"
             );
         std::move(found.begin(), found.end(), std::back_inserter(out));
     });
@@ -157,7 +161,7 @@ void delivery::refresh_all(
     std::uint64_t lsn, std::vector<replication::partition_ref> partitions, const refresh_key& common
 )
 {
-    refreshes_[lsn] = {partitions.size(), common.if_gone, refresh_status::done, {}};
+    refreshes_[lsn] = {partitions.size(), false, refresh_status::done, {}};
     for (auto& partition : partitions) {
         auto key = common;
         key.keyspace = std::move(partition.keyspace);

@@ -123,6 +123,21 @@ TEST_CASE("proxy: a write whose answer never came is sent to the source again, t
     }
 }
 
+TEST_CASE("proxy: what is refreshed is not read while the source may still work on it")
+{
+    proxy_rig rig;
+    rig.options.patience.doubt_ms = 1500;
+    rig.source.set_script([](const seen_request&) {
+        return reply::error(error_code::write_timeout, "timeout", "CAS");
+    });
+    rig.start();
+    auto client = rig.client(4);
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(client.query("DELETE FROM k.t WHERE a = 6 IF EXISTS").is_error());
+    REQUIRE(wait_for_refreshes(1));
+    CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(1500));
+}
+
 TEST_CASE("proxy: the target waits until the source has been asked, however often that takes")
 {
     proxy_rig rig;

@@ -310,6 +310,22 @@ TEST_CASE("proxy: what must not be replayed is refreshed, with the partition tha
     CHECK(rig.number("refreshed") == 2);
 }
 
+TEST_CASE("proxy: what is deleted in a table with lists is replayed, then refreshed")
+{
+    proxy_rig rig;
+    rig.source.add_column({"k", "lists", "a", "partition_key", "int"});
+    rig.source.add_column({"k", "lists", "l", "regular", "list<int>"});
+    rig.start();
+    auto client = rig.client(4);
+    CHECK(client.query("DELETE FROM k.lists WHERE a = 4").op() == opcode::result);
+    CHECK(client.query("DELETE l FROM k.lists WHERE a = 5").op() == opcode::result);
+    REQUIRE(rig.is_delivered());
+    CHECK(rig.target.writes().size() == 2);
+    const auto keys = refreshed();
+    REQUIRE(keys.size() == 2);
+    for (const auto& key : keys) CHECK_FALSE(key.if_gone);
+}
+
 TEST_CASE("proxy: functions are evaluated once, in texts, executions and batches")
 {
     const std::string hiding =

@@ -23,7 +23,7 @@ constexpr planted bugs[] = {
 std::uint64_t caught_by(std::uint64_t seeds, std::string& problem)
 {
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        problem = sim::run(sim::make_scenario(seed)).problem;
+        problem = sim::run(sim::make_scenario(seed, true)).problem;
         if (!problem.empty()) return seed;
     }
     return 0;
@@ -56,7 +56,7 @@ int main(int argc, char** argv)
             );
         std::fflush(stdout);
         if (!one || seed == 0) continue;
-        for (const auto& line : sim::run(sim::shrink(sim::make_scenario(seed)), true).story)
+        for (const auto& line : sim::run(sim::shrink(sim::make_scenario(seed, true)), true).story)
             std::printf("%s\n", line.c_str());
     }
     return missed == 0 ? 0 : 1;

@@ -45,7 +45,9 @@ void choose_workload(random_source& random, workload_settings& w)
     w.operations = static_cast<std::size_t>(random.between(3, 25));
     w.pause_max_us = one_of(random, {2'000, 50'000, 400'000});
     const auto kind = random.below(10);
-    w.replayed = kind < 9;
+    w.replayed = kind < 7 || kind == 9;
+    w.transactions = kind == 4 || kind == 7;
+    w.lists = kind == 6 || kind == 5;
     w.counters = kind >= 8;
     w.ttls = random.chance(700);
     w.client_times = random.chance(500);
@@ -53,7 +55,7 @@ void choose_workload(random_source& random, workload_settings& w)
 
 }  // namespace
 
-scenario make_scenario(std::uint64_t seed)
+scenario make_scenario(std::uint64_t seed, bool transactions)
 {
     random_source random(seed * 2 + 1);
     scenario s;
@@ -76,6 +78,8 @@ scenario make_scenario(std::uint64_t seed)
 
     workload_settings w;
     choose_workload(random, w);
+    w.transactions &= transactions;
+    w.replayed |= !w.transactions && !w.lists && !w.counters;
     s.operations = make_workload(random, w, 1'700'000'000'000'000);
     choose_faults(random, s);
     return s;

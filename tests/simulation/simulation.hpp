@@ -42,7 +42,8 @@ struct scenario {
     std::vector<operation> operations;
     std::vector<fault> faults;
 };
-scenario make_scenario(std::uint64_t seed);
+// `transactions`: with lightweight transactions, on rows that plain writes go to as well.
+scenario make_scenario(std::uint64_t seed, bool transactions = false);
 
 struct verdict {
     std::string problem;  // empty: all is as it must be

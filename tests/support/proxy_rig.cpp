@@ -52,6 +52,7 @@ proxy_rig::proxy_rig(fake_cluster::settings source_settings, fake_cluster::setti
     options.wait = false;
     options.state_dir = (directory_ / "state").string();
     options.spool_size_max = std::uint64_t{64} << 20;
+    options.patience.doubt_ms = 50;
     reset_refreshes();
 }
 

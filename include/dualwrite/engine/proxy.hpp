@@ -34,6 +34,9 @@ struct proxy_patience {
     std::int64_t connect_ms{10'000};  // one of the proxy's own connections, its handshake included
     std::int64_t answer_ms{12'000};   // an answer on it; then it is given up
     std::int64_t orphan_ms{15'000};   // the answers to writes of a client that is gone
+    // A request whose answer was lost may still be in work at the source: what is refreshed is not
+    // read before. Longer than the server's own limits for writes (2 s, counters 5 s).
+    std::int64_t doubt_ms{5'500};
 };
 
 // What becomes of DDL and TRUNCATE.

@@ -52,6 +52,9 @@ inline constexpr std::uint8_t refresh =
     16;  // not itself: the partitions that it wrote are refreshed
 inline constexpr std::uint8_t may_empty = 32;  // may have taken a row's last cell
 inline constexpr std::uint8_t truncates = 64;  // schema: TRUNCATE
+// A deletion in a table with lists, whose elements refreshes write: when the target has it, its
+// rows are refreshed.
+inline constexpr std::uint8_t beside_refreshes = 128;
 }  // namespace mutation_flags
 
 inline constexpr std::int64_t writetime_in_text = std::numeric_limits<std::int64_t>::min();

@@ -22,6 +22,8 @@ namespace dualwrite::replication {
 
 struct row_effect {
     bool may_empty{false};  // as far as the text says
+    // A refresh writes a list with a time above its own: this deletion may stand below it.
+    bool deletes_beside_lists{false};
     // Not so if one of these is bound to a value: it goes to a cell of the row.
     std::vector<std::uint16_t> cell_markers;
 };
@@ -63,12 +65,17 @@ inline row_effect effect_of(
 {
     row_effect out;
     if (f.kind == policy::statement_kind::batch) {
-        for (const auto& child : f.children)
-            out.may_empty |= effect_of(child, cql, connection_keyspace, shapes).may_empty;
+        for (const auto& child : f.children) {
+            const auto its = effect_of(child, cql, connection_keyspace, shapes);
+            out.may_empty |= its.may_empty;
+            out.deletes_beside_lists |= its.deletes_beside_lists;
+        }
         return out;
     }
     if (f.kind == policy::statement_kind::insert) return out;
     const auto* shape = find_shape(shapes, f.qualified ? f.keyspace : connection_keyspace, f.table);
+    out.deletes_beside_lists =
+        f.kind == policy::statement_kind::delete_ && shape != nullptr && !shape->lists.empty();
     bool leaves_cell = false;
     for (const auto& a : f.assignments) {
         // A static column is no cell of a row.
