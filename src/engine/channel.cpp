@@ -15,6 +15,8 @@ constexpr std::size_t read_size_min = 16 * 1024;
 // again with every read.
 constexpr std::size_t collect_min = 64 * 1024;
 constexpr std::size_t buffer_kept_max = 64 * 1024;
+// The same while memory is short.
+constexpr std::size_t sip_size = 4 * 1024;
 
 }  // namespace
 
@@ -40,8 +42,62 @@ void channel::close() noexcept
     parts_.clear();
     backlog_.release();
     backlog_sent_ = 0;
-    partial_.clear();
+    partial_.release();
     wanted_ = 0;
+    forget_expected();
+    count_memory();
+}
+
+bool channel::memory_is_short() const noexcept
+{
+    return loop_.memory() != nullptr && loop_.memory()->is_short();
+}
+
+// What was admitted is counted as a whole, from the beginning.
+void channel::count_memory() noexcept
+{
+    if (loop_.memory() == nullptr) return;
+    const auto collected = expected_ != 0 && !starved_ ? 0 : partial_.capacity();
+    const auto now = collected + backlog_.capacity();
+    if (now > counted_) loop_.memory()->add(now - counted_);
+    if (now < counted_) loop_.memory()->take_away(counted_ - now);
+    counted_ = now;
+}
+
+void channel::forget_expected() noexcept
+{
+    if (expected_ != 0 && !starved_) loop_.memory()->leave(expected_);
+    expected_ = 0;
+    starved_ = false;
+}
+
+void channel::expect(std::size_t size)
+{
+    if (state_ == state::closed) size = 0;
+    if (size == expected_ || loop_.memory() == nullptr) return;
+    forget_expected();
+    expected_ = size;
+    starved_ = size != 0 && !loop_.memory()->admit(size);
+    count_memory();
+    if (state_ == state::open) update_interest();
+}
+
+bool channel::admit_expected()
+{
+    if (!starved_) return true;
+    if (!loop_.memory()->admit(expected_)) return false;
+    starved_ = false;
+    count_memory();
+    resume_reading();
+    return true;
+}
+
+// Decrypted bytes that were left when reading paused announce themselves to nobody.
+void channel::resume_reading()
+{
+    if (state_ != state::open) return;
+    update_interest();
+    if (!reading_paused() && socket_.buffered() != 0) loop_.resume(*this);
 }
 
 void channel::fail_with(std::error_code error)
@@ -83,14 +139,15 @@ void channel::send_copy(bytes_view bytes)
 
 void channel::pause_reading(bool paused)
 {
+    if (paused == paused_) return;
     paused_ = paused;
-    if (state_ == state::open) update_interest();
+    resume_reading();
 }
 
 void channel::update_interest()
 {
     std::uint32_t wanted = 0;
-    if (!paused_ && !closing_) wanted |= EPOLLIN;
+    if (!reading_paused() && !closing_) wanted |= EPOLLIN;
     if (backlog() != 0) wanted |= EPOLLOUT;
     if (wanted == interest_) return;
     interest_ = wanted;
@@ -103,7 +160,7 @@ void channel::on_io(std::uint32_t events)
     if (state_ == state::securing) return secure();
     if (state_ == state::open && (events & EPOLLOUT) != 0 && !write_backlog()) return;
     if (state_ == state::open && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
-        if (paused_ || closing_) {
+        if (reading_paused() || closing_) {
             // Level-triggered, and EPOLLHUP cannot be masked: a peer that is gone must be noticed
             // even while nothing is read.
             if ((events & (EPOLLHUP | EPOLLERR)) != 0)
@@ -146,8 +203,9 @@ void channel::secure()
 // A plain socket is read once: what is left announces itself again. Decrypted bytes do not.
 void channel::read_some()
 {
-    while (read_once() && state_ == state::open && socket_.buffered() != 0 && !paused_) {
+    while (read_once() && state_ == state::open && socket_.buffered() != 0 && !reading_paused()) {
     }
+    count_memory();
 }
 
 bool channel::read_once()
@@ -167,7 +225,8 @@ io_result channel::fill(bytes_view& view)
 {
     if (wanted_ > collect_min && partial_.size() < wanted_) {
         // Grows with what has come, not to what a length field promises.
-        const auto room = std::min(wanted_ - partial_.size(), std::max(partial_.size(), read_size));
+        const auto most = memory_is_short() ? read_size_min : std::max(partial_.size(), read_size);
+        const auto room = std::min(wanted_ - partial_.size(), most);
         const auto before = partial_.size();
         auto* into = partial_.extend(room);
         const auto got = socket_.read({into, room});
@@ -180,7 +239,8 @@ io_result channel::fill(bytes_view& view)
         return got;
     }
     auto space = loop_.turn_space(partial_.size() + read_size_min);
-    space = space.first(std::min(space.size(), partial_.size() + read_size));
+    const auto most = memory_is_short() ? sip_size : read_size;
+    space = space.first(std::min(space.size(), partial_.size() + most));
     const auto kept = partial_.size();
     const auto got = socket_.read(space.subspan(kept));
     if (got.status != io_status::ok) return got;
@@ -224,6 +284,7 @@ void channel::on_flush()
     }
     if (closing_ && (backlog() == 0 || state_ != state::open)) return fail_with({});
     if (state_ == state::open) update_interest();
+    count_memory();
 }
 
 // Copies what the socket did not take: the turn's memory ends with the turn.
@@ -235,6 +296,7 @@ void channel::keep_unsent(std::size_t sent)
         backlog_.append({static_cast<std::byte*>(part.iov_base) + skipped, part.iov_len - skipped});
     }
     parts_.clear();
+    if (backlog_moved_ms_ == 0 && backlog() != 0) backlog_moved_ms_ = loop_.steady_ms();
 }
 
 bool channel::write_backlog()
@@ -247,10 +309,13 @@ bool channel::write_backlog()
         return false;
     }
     backlog_sent_ += done.size;
+    if (done.size != 0) backlog_moved_ms_ = loop_.steady_ms();
     if (backlog() != 0) return true;
     backlog_.clear();
     backlog_sent_ = 0;
+    backlog_moved_ms_ = 0;
     if (backlog_.capacity() > buffer_kept_max) backlog_.release();
+    count_memory();
     if (closing_) {
         fail_with({});
         return false;

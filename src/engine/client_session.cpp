@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t backlog_max = 1024 * 1024;
 // Of a client that is not logged in: anyone can send it.
 constexpr std::size_t stranger_request_size_max = 128 * 1024;
-// Without a further byte of a request that has begun.
-constexpr std::int64_t stall_limit_ms = 60'000;
+// Requests that are smaller need no place in the budget before they are read.
+constexpr std::size_t small_request_size = 16 * 1024;
 
 }  // namespace
 
@@ -96,7 +96,8 @@ std::size_t client_session::client_side::on_bytes(bytes_view bytes, std::size_t&
         return bytes.size();
     }
     const auto taken = its.to_source_.feed(bytes, wanted);
-    if (its.source_.backlog() > backlog_max) pause_reading(true);
+    its.expect_request(wanted);
+    if (its.source_.backlog() > its.allowed_backlog(backlog_max)) pause_reading(true);
     return taken;
 }
 
@@ -104,9 +105,28 @@ std::size_t client_session::source_side::on_bytes(bytes_view bytes, std::size_t&
 {
     its.heard_ms_ = on().steady_ms();
     const auto taken = its.to_client_.feed(bytes, wanted);
-    if (its.client_.backlog() > its.worker_.shared().options.write_buffer_size) pause_reading(true);
+    const auto allowed = its.allowed_backlog(its.worker_.shared().options.write_buffer_size);
+    if (its.client_.backlog() > allowed) pause_reading(true);
     its.finish_if_idle();
     return taken;
+}
+
+// While memory is short nobody whose peer is slow is read any further.
+std::size_t client_session::allowed_backlog(std::size_t usually) const noexcept
+{
+    return worker_.shared().memory.is_short() ? 0 : usually;
+}
+
+// A request that has begun: what is collected of it, and what the source may be slow to take of
+// it. In segments it is collected twice, as envelope and as it came.
+void client_session::expect_request(std::size_t wanted)
+{
+    constexpr std::size_t copies = 2, copies_in_segments = 4;
+    std::size_t needed = wanted > small_request_size ? copies * wanted : 0;
+    const auto collecting = to_source_.collecting();
+    if (collecting > small_request_size) needed = std::max(needed, copies_in_segments * collecting);
+    client_.expect(needed);
+    if (client_.is_starved()) worker_.wait_for_memory(*this);
 }
 
 void client_session::source_closed(std::error_code error)
@@ -172,11 +192,15 @@ const char* client_session::overdue() const noexcept
     if (client_.where() == channel::state::closed) return nullptr;
     const auto& options = worker_.shared().options;
     const auto now = worker_.on().steady_ms();
+    const auto stall_limit_ms = options.patience.stall_ms;
     const auto silent = now - heard_ms_;
     if (!logged_in_ && options.login_limit_ms != 0 && now - accepted_ms_ > options.login_limit_ms)
         return "it did not log in in time (--login-limit)";
     if (client_.has_partial() && !client_.reading_paused() && silent > stall_limit_ms)
         return "it stopped in the middle of a request";
+    const auto moved_ms = client_.backlog_moved_ms();
+    if (moved_ms != 0 && now - moved_ms > stall_limit_ms && worker_.shared().memory.is_short())
+        return "it does not take its answers, and memory is short (--memory-max)";
     const bool waits = in_flight_ != 0 || answers_held_ != 0;
     if (options.idle_limit_ms != 0 && !waits && silent > options.idle_limit_ms)
         return "it was silent for too long (--tcp-idle-time-out)";

@@ -34,6 +34,8 @@ public:
     void expire();
     // The loop ends: what the operator has to know is kept, the rest is in the spool.
     void abandon();
+    // True: its request has room in memory now, or is gone.
+    bool continue_request() { return client_.admit_expected(); }
     // One of its answers is held; and then it may go.
     void answer_held() noexcept { ++answers_held_; }
     void send_held(bytes_view envelope);
@@ -110,6 +112,8 @@ private:
     void source_closed(std::error_code error);
     void client_closed(std::error_code error);
     void resume_client();
+    std::size_t allowed_backlog(std::size_t usually) const noexcept;
+    void expect_request(std::size_t wanted);
     void give_up_pending();
     void logged_in();
     bool is_behind_target() const;

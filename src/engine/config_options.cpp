@@ -316,6 +316,7 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
     options.metrics = from.boolean("metrics");
     options.metrics_host = from.text("metrics-host");
     options.metrics_port = static_cast<std::uint16_t>(from.number("metrics-port"));
+    options.memory_max = from.number("memory-max");
     options.clients_max = from.number("clients-max");
     options.clients_per_address_max = from.number("clients-per-address-max");
     options.login_limit_ms = static_cast<std::int64_t>(from.number("login-limit"));

@@ -122,6 +122,9 @@ constexpr auto keys = std::to_array<config_key>({
      "Threads that serve clients; they share the port."},
     {"request-size-max", "", size, "SIZE", "256MiB", proxy, 0, 1024, u32_max, listening,
      "A request with a larger body closes its connection."},
+    {"memory-max", "", size, "SIZE", "1GiB", proxy, 0, 1u << 20, i64_max, listening,
+     "Memory of all buffers together; when it is short, slow clients are read no further and large "
+     "requests wait."},
     {"clients-max", "", number, "N", "0", proxy, 0, 0, u32_max, listening,
      "Connections of clients at a time; 0: as many as the limit of open files allows."},
     {"clients-per-address-max", "", number, "N", "0", proxy, 0, 0, u32_max, listening,

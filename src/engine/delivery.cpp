@@ -22,7 +22,8 @@ delivery::delivery(
     const delivery_tools& tools, std::unique_ptr<spool_log> log, delivery_observer* observer
 )
     : tools_(tools), log_(std::move(log)), observer_(observer),
-      window_(window_entries, window_bytes_max), alive_(std::make_shared<delivery*>(this)),
+      window_(window_entries, bytes_max(tools.shared.options, window_bytes_max)),
+      alive_(std::make_shared<delivery*>(this)),
       progress_(tools.shared.logs.add(log_->is_left()))
 {
     publish_progress();
@@ -98,7 +99,7 @@ void delivery::pump()
 void delivery::refill()
 {
     all_read_ = false;
-    while (window_.has_room()) {
+    while (window_.has_room() && (window_.empty() || !tools_.shared.memory.is_short())) {
         if (!next_) {
             const auto read = log_->next_intent();
             if (!read) return tools_.shared.fail("the spool cannot be read: " + log_->why());

@@ -48,6 +48,13 @@ namespace delivery_limits {
 inline constexpr policy::retry_schedule retries{};
 inline constexpr std::int64_t undecided_delay_ms = 200;
 
+// Of each loop: a part of the budget, so that an outage of the target does not use it up.
+inline std::uint64_t bytes_max(const proxy_options& options, std::uint64_t usually) noexcept
+{
+    constexpr std::uint64_t least = 1 << 20;
+    return std::clamp(options.memory_max / 8 / std::max(options.threads, 1u), least, usually);
+}
+
 }  // namespace delivery_limits
 
 // Carries the writes of one log to the target, and to the source those of which nobody knows
@@ -84,6 +91,7 @@ public:
     bool wants_source() const noexcept { return !redrives_.empty(); }
     bool exhausted() const noexcept { return log_->exhausted() && window_.empty(); }
     std::uint64_t backlog() const noexcept { return log_->backlog(); }
+    std::uint64_t memory_bytes() const noexcept { return log_->memory_bytes(); }
     // When the oldest write in work was accepted, ms since 1970; 0: none.
     std::int64_t oldest_accepted_ms() const;
 

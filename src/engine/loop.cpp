@@ -71,6 +71,9 @@ void loop::remove(int fd, io_handler& handler) noexcept
         auto& pending = events_[static_cast<std::size_t>(i)];
         if (pending.data.ptr == &handler) pending.events = 0;
     }
+    std::erase(resumed_, &handler);
+    for (auto& resuming : resuming_)
+        if (resuming == &handler) resuming = nullptr;
 }
 
 void loop::cancel_flush(flush_handler& handler) noexcept
@@ -138,7 +141,7 @@ void loop::run()
 bool loop::turn(int timeout_ms)
 {
     if (stopped_.load(std::memory_order_relaxed)) return false;
-    auto wait_ms = timeout_until_next_timer(timeout_ms);
+    auto wait_ms = resumed_.empty() ? timeout_until_next_timer(timeout_ms) : 0;
     const auto limit_ms = std::exchange(next_wait_max_ms_, std::numeric_limits<int>::max());
     if (wait_ms < 0 || wait_ms > limit_ms) wait_ms = limit_ms;
     event_index_ = 0;
@@ -160,6 +163,7 @@ bool loop::turn(int timeout_ms)
             static_cast<io_handler*>(event.data.ptr)->on_io(event.events);
     }
     event_count_ = 0;
+    run_resumed();
     run_timers();
     const bool committed = flush_all();
     bury();
@@ -212,6 +216,14 @@ void loop::run_posted()
         actions.swap(posted_);
     }
     for (auto& action : actions) action();
+}
+
+void loop::run_resumed()
+{
+    resuming_.swap(resumed_);
+    for (std::size_t i = 0; i < resuming_.size(); ++i)
+        if (auto* const handler = resuming_[i]) handler->on_io(EPOLLIN);
+    resuming_.clear();
 }
 
 // Commit first, then write. A write may schedule another (a failure that wakes its peer), so this

@@ -59,9 +59,8 @@ bool port_is_taken(const socket_address& address)
 
 class running_proxy final : public proxy {
 public:
-    explicit running_proxy(const proxy_options& options, log_sink log)
+    explicit running_proxy(const proxy_options& options, log_sink log) : shared_(options)
     {
-        shared_.options = options;
         shared_.sink = std::move(log);
     }
     ~running_proxy() override;
@@ -116,6 +115,7 @@ result<void> running_proxy::open_spool(std::string& why)
     options.size_max = shared_.options.spool_size_max;
     options.durable = shared_.options.durable;
     options.logs_max = shared_.options.threads;
+    options.memory_max = delivery_limits::bytes_max(shared_.options, options.memory_max);
     DW_TRY(opened, spool_directory::open(options, why));
     shared_.spool = std::move(opened);
     // Above everything that an earlier run has given out.

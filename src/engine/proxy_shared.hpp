@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dualwrite/base/bytes.hpp>
+#include <dualwrite/engine/memory_budget.hpp>
 #include <dualwrite/engine/proxy.hpp>
 #include <dualwrite/engine/refresh.hpp>
 #include <dualwrite/engine/spool.hpp>
@@ -64,7 +65,8 @@ struct proxy_counters {
     counter target_errors;
     counter target_retries;
     counter waits_given_up;
-    counter left_out;  // statements, or parts of batches, that filter or selection keeps away
+    counter memory_waits;  // large requests that waited for room in memory
+    counter left_out;      // statements, or parts of batches, that filter or selection keeps away
     counter backlog;
     counter oldest_ms;  // when the oldest write that is not delivered was accepted; 0: none
     counter target_connections;
@@ -89,7 +91,12 @@ struct login {
 // What the threads of one proxy share.
 class proxy_shared {
 public:
+    explicit proxy_shared(proxy_options its) : options(std::move(its)), memory(options.memory_max)
+    {
+    }
+
     proxy_options options;
+    memory_budget memory;
     policy::writetime_clock clock;
     std::unique_ptr<spool_directory> spool;
     std::unique_ptr<refresher> refresh;

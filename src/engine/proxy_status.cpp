@@ -68,6 +68,10 @@ constexpr auto metrics = std::to_array<metric>({
      "Answers that did not wait for the target any longer",
      true,
      &proxy_totals::waits_given_up},
+    {"memory_waits",
+     "Large requests that waited for room in memory",
+     true,
+     &proxy_totals::memory_waits},
     {"left_out",
      "Statements that --filter-tables or --tables-... keep at the source",
      true,
@@ -175,6 +179,7 @@ proxy_totals sum(const workers& all)
         out.target_errors += c.target_errors.get();
         out.target_retries += c.target_retries.get();
         out.waits_given_up += c.waits_given_up.get();
+        out.memory_waits += c.memory_waits.get();
         out.left_out += c.left_out.get();
         out.backlog += c.backlog.get();
         out.target_connections += c.target_connections.get();
@@ -231,6 +236,10 @@ std::string status_json(const proxy_shared& shared, const workers& all)
         {"too_old", shared.too_old.load()},
         {"problem", shared.spool->problem()},
         {"left_logs", shared.left_logs.load()}};
+    out["memory"] = {
+        {"size_bytes", shared.memory.used()},
+        {"size_max_bytes", shared.memory.max()},
+        {"short", shared.memory.is_short()}};
     auto& incidents = out["not_replicated"] = nlohmann::json::array();
     for (const auto& its : shared.incidents())
         incidents.push_back({{"table", its.table}, {"reason", its.reason}, {"count", its.count}});
@@ -260,6 +269,8 @@ std::string metrics_text(const proxy_shared& shared, const workers& all)
     );
     gauge("spool_age_alarm", "1: half of it has passed", shared.age_alarm.load() ? 1 : 0);
     gauge("spool_too_old", "1: 90 %, writes are refused", shared.too_old.load() ? 1 : 0);
+    gauge("memory_bytes", "Bytes of all buffers", shared.memory.used());
+    gauge("memory_short", "1: slow clients are read no further", shared.memory.is_short() ? 1 : 0);
     gauge("source_reachable", "1: the source answers", shared.source_reachable.load() ? 1 : 0);
     gauge("target_reachable", "1: the target answers", shared.target_reachable.load() ? 1 : 0);
     gauge(

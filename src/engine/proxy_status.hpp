@@ -31,6 +31,7 @@ struct proxy_totals {
     std::uint64_t target_errors{0};
     std::uint64_t target_retries{0};
     std::uint64_t waits_given_up{0};
+    std::uint64_t memory_waits{0};
     std::uint64_t left_out{0};
     std::uint64_t backlog{0};
     std::uint64_t oldest_age_ms{0};

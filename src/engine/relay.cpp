@@ -168,6 +168,13 @@ void relay::take_part(bytes_view segment, bytes_view payload)
     large_segments_.release();
 }
 
+std::size_t relay::collecting() const noexcept
+{
+    if (large_.size() < envelope_header_size) return large_.size();
+    const auto header = protocol::parse_envelope_header(large_.view());
+    return header ? header->size() : large_.size();
+}
+
 void relay::streamed(std::size_t size)
 {
     stream_left_ -= size;

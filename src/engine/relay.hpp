@@ -53,6 +53,8 @@ public:
     // Sends an envelope of our own making in this direction, in its framing: behind the one that is
     // being passed on unseen, if there is one. Copied.
     void send_own(bytes_view envelope);
+    // How large the envelope is that is being collected from segments; 0: none is.
+    std::size_t collecting() const noexcept;
     // A part of an envelope has gone on, the rest is still to come.
     bool is_streaming() const noexcept { return stream_left_ != 0; }
 

@@ -105,6 +105,11 @@ std::uint64_t spool_log::last_lsn() const noexcept
     return parts_->states.last_lsn();
 }
 
+std::uint64_t spool_log::memory_bytes() const noexcept
+{
+    return parts_->blocks.size_bytes();
+}
+
 std::uint64_t spool_log::backlog() const noexcept
 {
     return parts_->states.unfinished();

@@ -26,6 +26,7 @@ worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd l
 {
     if (shared.filter) registry_.set_filter(shared.filter);
     registry_.set_selection(shared.options.tables);
+    loop_.set_memory(&shared.memory);
     const bool holds = shared.options.wait || shared.options.durable == durability::fsync;
     if (holds) held_.resize(held_max);
     if (shared.options.durable == durability::fsync)
@@ -170,10 +171,11 @@ void worker::end_overdue_sessions()
     for (const auto& [id, session] : sessions_)
         if (session->overdue() != nullptr) overdue.push_back(session);
     for (const auto& session : overdue) {
+        // The memory that one has given back may be enough.
+        const auto* const why = session->overdue();
+        if (why == nullptr) continue;
         counters_.clients_expired.add();
-        shared_.log_limited(
-            log_level::info, std::string("a client was sent away: ") + session->overdue()
-        );
+        shared_.log_limited(log_level::info, std::string("a client was sent away: ") + why);
         session->expire();
     }
 }
@@ -219,6 +221,8 @@ bool worker::commit()
     live_->pump();
     source_.flush();
     flush_target();
+    count_memory();
+    feed_waiting();
     return !shared_.failed.load(std::memory_order_relaxed);
 }
 
@@ -258,6 +262,7 @@ void worker::tick()
     source_.tick();
     target_.tick();
     watch_target();
+    feed_waiting();
     release_due();
     end_overdue_sessions();
     update_counters();
@@ -295,84 +300,6 @@ void worker::update_counters()
     counters_.oldest_ms.set(static_cast<std::uint64_t>(oldest));
     counters_.clients.set(sessions_.size());
     counters_.target_connections.set(target_.ready_count());
-}
-
-bool worker::must_hold(std::uint64_t lsn) const noexcept
-{
-    if (held_.empty()) return false;
-    if (shared_.options.durable == durability::fsync && lsn > live_->log().durable_lsn())
-        return true;
-    // A target that is down or far behind is not waited for: it would only slow the client.
-    return shared_.options.wait && !waiting_suspended_ && target_.any_ready();
-}
-
-held_answer& worker::slot_of(std::uint64_t lsn) noexcept
-{
-    return held_[lsn & (held_.size() - 1)];
-}
-
-void worker::hold(std::uint64_t lsn, client_session& session, bytes_view envelope)
-{
-    auto& slot = slot_of(lsn);
-    if (slot.lsn != 0) release(slot);
-    slot.lsn = lsn;
-    slot.session = session.id();
-    slot.wants_target = shared_.options.wait && !waiting_suspended_ && target_.any_ready();
-    slot.deadline_ms = loop_.steady_ms() + shared_.options.wait_limit_ms;
-    slot.envelope.clear();
-    slot.envelope.append(envelope);
-    held_in_order_.push(lsn);
-    session.answer_held();
-}
-
-void worker::release(held_answer& held)
-{
-    held.lsn = 0;
-    const auto found = sessions_.find(held.session);
-    if (found != sessions_.end()) found->second->send_held(held.envelope.view());
-}
-
-void worker::on_delivered(std::uint64_t lsn)
-{
-    auto& slot = slot_of(lsn);
-    if (slot.lsn != lsn) return;
-    slot.wants_target = false;
-    if (lsn <= live_->log().durable_lsn()) release(slot);
-}
-
-// What waits for the disk waits as long as it takes: a failed sync ends the proxy.
-bool worker::is_due(held_answer& held)
-{
-    if (held.wants_target && loop_.steady_ms() >= held.deadline_ms) {
-        held.wants_target = false;
-        waiting_suspended_ = true;
-        counters_.waits_given_up.add();
-    }
-    if (held.wants_target && !target_.any_ready()) held.wants_target = false;
-    return !held.wants_target && held.lsn <= live_->log().durable_lsn();
-}
-
-void worker::release_due()
-{
-    if (held_.empty()) return;
-    for (auto left = held_in_order_.size(); left > 0; --left) {
-        const auto lsn = held_in_order_.pop();
-        auto& slot = slot_of(lsn);
-        if (slot.lsn != lsn) continue;
-        if (is_due(slot))
-            release(slot);
-        else
-            held_in_order_.push(lsn);
-    }
-    if (waiting_suspended_ && target_keeps_up()) waiting_suspended_ = false;
-}
-
-// Far enough below the limit that the next wait will hardly reach it.
-bool worker::target_keeps_up() const
-{
-    if (live_->backlog() == 0) return true;
-    const auto oldest = live_->oldest_accepted_ms();
-    return oldest != 0 && loop_.wall_ms() - oldest < shared_.options.wait_limit_ms / 2;
 }
 
 }  // namespace dualwrite::engine

@@ -4,6 +4,7 @@
 #include <dualwrite/engine/loop.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <random>
@@ -77,6 +78,8 @@ public:
     std::uint64_t target_losses() const noexcept { return target_losses_; }
     // Keeps the answer until then.
     void hold(std::uint64_t lsn, client_session& session, bytes_view envelope);
+    // Tells it when there is room for its request, in the order of these calls.
+    void wait_for_memory(client_session& session);
     void session_ended(client_session& session);
 
 private:
@@ -84,6 +87,8 @@ private:
     void on_delivered(std::uint64_t lsn) override;
     bool commit();
     void flush_target();
+    void count_memory();
+    void feed_waiting();
     void tick();
     void update_counters();
     void update_backlog();
@@ -118,6 +123,10 @@ private:
     std::unordered_map<std::uint64_t, std::shared_ptr<client_session>> sessions_;
     std::uint64_t next_session_{1};
     std::int64_t next_overdue_ms_{0};
+
+    std::deque<std::uint64_t> waiting_for_memory_;  // sessions, each once
+    std::uint64_t counted_memory_{0};               // in the budget: what no channel counts
+    std::size_t held_bytes_{0};
 
     std::vector<held_answer> held_;      // by the low bits of the lsn
     ring<std::uint64_t> held_in_order_;  // lsns, oldest answer first; some are gone already

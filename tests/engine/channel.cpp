@@ -22,6 +22,29 @@ std::string join(const std::vector<std::string>& parts)
     return std::accumulate(parts.begin(), parts.end(), std::string());
 }
 
+// A TLS that has decrypted everything already and gives it in pieces: no readiness tells of them.
+class decrypted final : public tls_session {
+public:
+    decrypted(std::string all, std::size_t piece) : all_(std::move(all)), piece_(piece) {}
+    io_result handshake() override { return {}; }
+    bool handshake_wants_write() const noexcept override { return false; }
+    io_result read(mutable_bytes into) override
+    {
+        if (all_.empty()) return {io_status::again, 0, {}};
+        const auto size = std::min({piece_, all_.size(), into.size()});
+        std::memcpy(into.data(), all_.data(), size);
+        all_.erase(0, size);
+        return {io_status::ok, size, {}};
+    }
+    io_result write_parts(std::span<const iovec>) override { return {io_status::again, 0, {}}; }
+    std::size_t buffered() const noexcept override { return all_.size(); }
+    std::string why() const override { return {}; }
+
+private:
+    std::string all_;
+    std::size_t piece_;
+};
+
 }  // namespace
 
 TEST_SUITE_BEGIN("engine/channel");
@@ -287,6 +310,88 @@ TEST_CASE("channel: can be started again after it was closed, with nothing left 
     turns(l);
     CHECK(c.seen == std::vector<std::string>{"new"});
     CHECK(c.read_far().empty());
+}
+
+TEST_CASE("channel: decrypted bytes that were left when reading paused come when it goes on")
+{
+    loop l;
+    test_channel c(l);
+    c.consume = [&](bytes_view bytes, std::size_t&) {
+        c.pause_reading(true);
+        return bytes.size();
+    };
+    c.begin(std::make_unique<decrypted>("abcdef", 2));
+    turns(l);
+    CHECK(join(c.seen) == "ab");
+    c.pause_reading(false);
+    turns(l);
+    CHECK(join(c.seen) == "abcd");
+    c.pause_reading(false);
+    c.pause_reading(true);
+    turns(l);
+    CHECK(join(c.seen) == "abcd");
+    c.pause_reading(false);
+    turns(l);
+    CHECK(join(c.seen) == "abcdef");
+}
+
+TEST_CASE("channel: a message that the budget has no room for is read no further until it has")
+{
+    memory_budget budget(1000);
+    loop l;
+    l.set_memory(&budget);
+    {
+        test_channel first(l);
+        test_channel second(l);
+        for (auto* c : {&first, &second}) {
+            c->consume = [c](bytes_view, std::size_t& wanted) {
+                wanted = 800;
+                c->expect(800);
+                return std::size_t{0};
+            };
+            c->begin();
+            c->write_far("head");
+            turns(l);
+        }
+        CHECK_FALSE(first.is_starved());
+        CHECK(second.is_starved());
+        CHECK(second.reading_paused());
+        CHECK(budget.used() >= 800);
+        CHECK(budget.used() < 1000);
+        second.write_far("more");
+        turns(l);
+        CHECK(second.seen.size() == 1);
+        CHECK_FALSE(second.admit_expected());
+        first.close();
+        CHECK(second.admit_expected());
+        turns(l);
+        CHECK(second.seen.back() == "headmore");
+    }
+    CHECK(budget.used() == 0);
+}
+
+TEST_CASE("channel: what the peer does not take is counted until it has taken it, or is gone")
+{
+    memory_budget budget(64 << 20);
+    loop l;
+    l.set_memory(&budget);
+    {
+        test_channel c(l);
+        c.begin();
+        c.send_copy(as_bytes(pattern(4 << 20)));
+        turns(l);
+        CHECK(c.backlog() > 0);
+        CHECK(budget.used() >= c.backlog());
+        while (c.has_unsent()) {
+            c.read_far();
+            turns(l);
+        }
+        CHECK(budget.used() == 0);
+        c.send_copy(as_bytes(pattern(4 << 20)));
+        turns(l);
+        CHECK(budget.used() > 0);
+    }
+    CHECK(budget.used() == 0);
 }
 
 TEST_SUITE_END();

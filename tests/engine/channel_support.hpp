@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <functional>
+#include <memory>
 #include <string>
 #include <sys/socket.h>
 #include <system_error>
@@ -24,7 +25,10 @@ public:
         far.reset(ends[1]);
     }
     // Not started yet: the owner may want to look at the first call.
-    void begin() { start(transport(std::move(near_)), false); }
+    void begin(std::unique_ptr<tls_session> tls = nullptr)
+    {
+        start(transport(std::move(near_), std::move(tls)), false);
+    }
 
     void write_far(std::string_view bytes)
     {

@@ -1,5 +1,7 @@
 #include <dualwrite/protocol/types.hpp>
 
+#include <algorithm>
+
 #include "fuzz.hpp"
 
 // For any text or class name that is a type: it is the same type when it is written and read again.
@@ -11,11 +13,19 @@ static std::optional<cql_type> resolve(std::string_view name)
     return cql_type{.id = type_id::udt, .name = std::string(name)};
 }
 
+// A text gives the name of a UDT only: one that a class in quotes spells out comes back without its
+// keyspace and fields.
+static bool spells_udt(const cql_type& type)
+{
+    return (type.id == type_id::udt && !type.keyspace.empty()) ||
+           std::any_of(type.parameters.begin(), type.parameters.end(), spells_udt);
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     fuzz::input in(data, size);
     const auto text = as_text(in.rest());
-    if (const auto type = parse_type_text(text, resolve)) {
+    if (const auto type = parse_type_text(text, resolve); type && !spells_udt(*type)) {
         const auto again = parse_type_text(to_text(*type), resolve);
         fuzz::check(again && *again == *type);
     }

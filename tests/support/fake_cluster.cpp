@@ -81,7 +81,7 @@ void fake_cluster::serve(std::unique_lock<std::mutex>& lock)
     std::int64_t limit =
         due_.empty() ? -1 : std::max<std::int64_t>(due_.begin()->first - now_ms(), 0);
     for (const auto& [id, c] : connections_) {
-        const auto events = c->out.empty() ? POLLIN : POLLIN | POLLOUT;
+        const auto events = (reading_ ? POLLIN : 0) | (c->out.empty() ? 0 : POLLOUT);
         if (c->piece != 0 && !c->out.empty()) limit = 1;
         waits.push_back({c->fd.get(), static_cast<short>(events), 0});
         ids.push_back(id);
@@ -215,6 +215,15 @@ void fake_cluster::answer_held()
         const std::lock_guard lock(mutex_);
         for (const auto& request : std::exchange(held_, {}))
             due_.emplace(now_ms(), answer{request->connection, request, reply::normal()});
+    }
+    wake();
+}
+
+void fake_cluster::set_reading(bool reads)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        reading_ = reads;
     }
     wake();
 }

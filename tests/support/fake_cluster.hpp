@@ -174,6 +174,8 @@ public:
     void down();
     void up();
     void drop_connections();
+    // A node that is there and takes nothing.
+    void set_reading(bool reads);
     // As after a restart: every id is unknown.
     void forget_prepared();
     // A row of system_schema.columns.
@@ -244,6 +246,7 @@ private:
     mutable std::condition_variable changed_;
     bool stopping_{false};
     bool accepting_{true};
+    bool reading_{true};
     bool rebind_{false};
     script script_;
     script handshake_script_;

@@ -102,6 +102,12 @@ std::uint64_t proxy_rig::number(std::string_view name) const
     return nlohmann::json::parse(proxy_->status_json()).at(std::string(name)).get<std::uint64_t>();
 }
 
+std::uint64_t proxy_rig::memory(std::string_view name) const
+{
+    const auto status = nlohmann::json::parse(proxy_->status_json());
+    return status.at("memory").at(std::string(name)).get<std::uint64_t>();
+}
+
 bool proxy_rig::wait_for_number(std::string_view name, std::uint64_t value, std::int64_t limit_ms)
     const
 {

@@ -48,6 +48,8 @@ public:
 
     // One number of the status.
     std::uint64_t number(std::string_view name) const;
+    // One of the object `memory`.
+    std::uint64_t memory(std::string_view name) const;
     bool wait_for_number(std::string_view name, std::uint64_t value, std::int64_t limit_ms = 20'000)
         const;
     // All that was accepted has been delivered, or kept.

@@ -43,11 +43,19 @@ public:
     bool has_unsent() const noexcept { return !parts_.empty() || backlog() != 0; }
 
     void pause_reading(bool paused);
+    // What the message that has begun will take in memory, all in all; 0: none has, or a small one.
+    // Where the loop's budget has no room for it, nothing is read until admit_expected().
+    void expect(std::size_t size);
+    // True: it has room now.
+    bool admit_expected();
+    bool is_starved() const noexcept { return starved_; }
     // After on_close() with an error: what the TLS layer says of it, with the flag that mends it;
     // empty if it has nothing to say.
     const std::string& why() const noexcept { return why_; }
 
-    bool reading_paused() const noexcept { return paused_; }
+    bool reading_paused() const noexcept { return paused_ || starved_; }
+    // When the peer took the last byte of a backlog that is still there.
+    std::int64_t backlog_moved_ms() const noexcept { return backlog_moved_ms_; }
     // Closes when all that was sent has left, then calls on_close(). Nothing is read any more.
     void close_when_sent();
     // At once, without a callback.
@@ -79,6 +87,10 @@ private:
     bool write_backlog();
     void keep_unsent(std::size_t sent);
     void update_interest();
+    void resume_reading();
+    void count_memory() noexcept;
+    void forget_expected() noexcept;
+    bool memory_is_short() const noexcept;
     void fail_with(std::error_code error);
 
     loop& loop_;
@@ -87,6 +99,10 @@ private:
     std::string why_;
     bool paused_{false};
     bool closing_{false};
+    bool starved_{false};
+    std::size_t expected_{0};  // admitted, unless starved_
+    std::size_t counted_{0};   // in the budget, beside expected_
+    std::int64_t backlog_moved_ms_{0};
     std::uint32_t interest_{0};
 
     std::vector<iovec> parts_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dualwrite/base/bytes.hpp>
+#include <dualwrite/engine/memory_budget.hpp>
 #include <dualwrite/engine/unique_fd.hpp>
 
 #include <algorithm>
@@ -68,6 +69,13 @@ public:
     }
     void cancel_flush(flush_handler& handler) noexcept;
 
+    // Calls on_io(EPOLLIN) in the next turn: for bytes that no readiness will announce.
+    void resume(io_handler& handler) { resumed_.push_back(&handler); }
+
+    // What the channels of this loop count their memory in; null: nothing.
+    void set_memory(memory_budget* budget) noexcept { memory_ = budget; }
+    memory_budget* memory() const noexcept { return memory_; }
+
     // Called once at the end of each turn before anything is written. Returning false stops the
     // loop: the spool failed and nothing may be sent any more.
     void set_commit(std::function<bool()> commit) { commit_ = std::move(commit); }
@@ -115,6 +123,7 @@ private:
     int timeout_until_next_timer(int limit_ms) const noexcept;
     void run_timers();
     void run_posted();
+    void run_resumed();
     bool flush_all();
     void bury() noexcept;
 
@@ -124,6 +133,9 @@ private:
     int event_count_{0};
     int event_index_{0};
 
+    std::vector<io_handler*> resumed_;
+    std::vector<io_handler*> resuming_;
+    memory_budget* memory_{nullptr};
     std::vector<flush_handler*> flushes_;
     std::vector<flush_handler*> flushing_;
     std::function<bool()> commit_;

@@ -37,6 +37,7 @@ struct proxy_patience {
     // A request whose answer was lost may still be in work at the source: what is refreshed is not
     // read before. Longer than the server's own limits for writes (2 s, counters 5 s).
     std::int64_t doubt_ms{5'500};
+    std::int64_t stall_ms{60'000};    // a request that has begun, without a further byte
 };
 
 // What becomes of DDL and TRUNCATE.
@@ -82,6 +83,7 @@ struct proxy_options {
     ddl_policy ddl{ddl_policy::mirror};
     std::uint32_t target_connections{2};                       // per thread
     std::uint32_t request_size_max{std::uint32_t{256} << 20};  // bytes of one request's body
+    std::uint64_t memory_max{std::uint64_t{1} << 30};          // bytes of all buffers together
     // Bytes that may wait for a slow client before the source is read no further.
     std::uint32_t write_buffer_size{65'536};
     // A client that was there when the target was lost is sent away at its next request.

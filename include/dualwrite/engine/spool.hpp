@@ -161,6 +161,7 @@ public:
     std::uint64_t first_unfinished() const noexcept;  // last_lsn() + 1: all are finished
     std::uint64_t last_lsn() const noexcept;          // 0: none yet
     std::uint64_t backlog() const noexcept;           // intents that are not finished
+    std::uint64_t memory_bytes() const noexcept;      // of what is written, read and in delivery
 
     struct intent {
         std::uint64_t lsn{0};
