@@ -23,8 +23,7 @@ delivery::delivery(
 )
     : tools_(tools), log_(std::move(log)), observer_(observer),
       window_(window_entries, bytes_max(tools.shared.options, window_bytes_max)),
-      alive_(std::make_shared<delivery*>(this)),
-      progress_(tools.shared.logs.add(log_->is_left()))
+      alive_(std::make_shared<delivery*>(this)), progress_(tools.shared.logs.add(log_->is_left()))
 {
     publish_progress();
 }

@@ -91,7 +91,8 @@ struct login {
 // What the threads of one proxy share.
 class proxy_shared {
 public:
-    explicit proxy_shared(proxy_options its) : options(std::move(its)), memory(options.memory_max)
+    explicit proxy_shared(proxy_options its = {})
+        : options(std::move(its)), memory(options.memory_max)
     {
     }
 
