@@ -95,10 +95,16 @@ void delivery::pump()
     start_refreshes();
 }
 
+// While memory is short, one after the other.
+bool delivery::takes_more() const noexcept
+{
+    return window_.has_room() && (window_.empty() || !tools_.shared.memory.is_short());
+}
+
 void delivery::refill()
 {
     all_read_ = false;
-    while (window_.has_room() && (window_.empty() || !tools_.shared.memory.is_short())) {
+    while (takes_more()) {
         if (!next_) {
             const auto read = log_->next_intent();
             if (!read) return tools_.shared.fail("the spool cannot be read: " + log_->why());

@@ -118,6 +118,7 @@ private:
     void on_lost(const link_request& request) override;
     void on_prepared(std::uint64_t lsn) override;
 
+    bool takes_more() const noexcept;
     void refill();
     void add(const spool_log::intent& intent);
     void send_ready();

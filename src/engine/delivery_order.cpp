@@ -88,7 +88,7 @@ bool delivery::may_refresh(const waiting_refresh& its) const
     if (first_replay_ < window_.top()) {
         if (first_replay_ <= limit) return false;
     } else if (!window_.at_barrier()) {
-        const bool room = window_.has_room() && (!next_ || window_.has_room_for(next_->lsn));
+        const bool room = takes_more() && (!next_ || window_.has_room_for(next_->lsn));
         // Nothing but refreshes, and the logs might wait for each other for ever.
         if (!room) return true;
         if (!all_read_ && last_added_ < limit) return false;
