@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A short run of one libFuzzer target: run_target.py TARGET FUZZ_SEEDS CORPUS SECONDS.
 
-Begins with the corpus of the repository and the built-in seeds; what it finds goes to a folder that
+Begins with CORPUS.zip of the repository and the built-in seeds; what it finds goes to a folder that
 is deleted, a finding to the working directory.
 """
 
@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 
 def main() -> int:
@@ -18,7 +19,11 @@ def main() -> int:
         subprocess.run([seeds, folder], check=True)
         found = pathlib.Path(folder, "found")
         found.mkdir()
-        begin = [path for path in (pathlib.Path(corpus), pathlib.Path(folder, name))
+        kept = pathlib.Path(corpus).with_suffix(".zip")
+        if kept.is_file():
+            with zipfile.ZipFile(kept) as archive:
+                archive.extractall(pathlib.Path(folder, "kept"))
+        begin = [path for path in (pathlib.Path(folder, "kept"), pathlib.Path(folder, name))
                  if path.is_dir()]
         return subprocess.run([target, f"-max_total_time={seconds}", "-timeout=20",
                                f"-artifact_prefix={name}-", found, *begin], check=False).returncode
