@@ -206,7 +206,10 @@ void delivery::send_ready()
         if (link == nullptr) return;
         const auto lsn = *window_.take_ready();
         if (is_truncate(lsn) && !may_truncate(lsn)) continue;
-        const auto view = view_of(lsn);
+        auto view = view_of(lsn);
+        if (!lowered_.empty() && lowered_.contains(lsn))
+            view.header.consistency =
+                static_cast<std::uint16_t>(protocol::consistency::local_quorum);
         switch (plan_of(view).what) {
         case plan::refresh:
             wait_for_replays(lsn);

@@ -106,12 +106,33 @@ void delivery::target_answered(
         break;
     }
     tools_.counters.target_errors.add();
+    if (error->code == error_code::unavailable && lower_level(lsn)) return retry_later(lsn, 0);
     tools_.shared.log_limited(
         log_level::warning,
-        "target: " + std::string(protocol::error_code_name(error->code)) + "; trying again"
+        "target: " + std::string(protocol::error_code_name(error->code)) + ", a write to " +
+            table_of(view_of(lsn)) + "; trying again"
     );
     link.slow_down();
     retry_later(lsn, verdict.delay.count() > 0 ? verdict.delay.count() : -1);
+}
+
+// The source may have more replicas than the target: what needs two of one would never get there.
+// True: it is sent again with the level that refreshes use.
+bool delivery::lower_level(std::uint64_t lsn)
+{
+    using protocol::consistency;
+    const auto view = view_of(lsn);
+    const auto level = static_cast<consistency>(view.header.consistency);
+    if (level < consistency::two || level == consistency::local_quorum ||
+        level > consistency::each_quorum)
+        return false;
+    if (!lowered_.insert(lsn).second) return false;
+    tools_.shared.log_limited(
+        log_level::warning,
+        "the target cannot reach the client's consistency level for " + table_of(view) +
+            ": LOCAL_QUORUM is used"
+    );
+    return true;
 }
 
 // The same text will be refused again, unless a table or keyspace is still to come.
@@ -225,6 +246,7 @@ void delivery::finish(std::uint64_t lsn)
     window_.finish(lsn);
     redrives_.erase(lsn);
     if (!prepared_anew_.empty()) prepared_anew_.erase(lsn);
+    if (!lowered_.empty()) lowered_.erase(lsn);
     if (!decided_refreshes_.empty()) decided_refreshes_.erase(lsn);
     log_->release(window_.empty() ? last_added_ : window_.base() - 1);
     if (observer_ != nullptr) observer_->on_delivered(lsn);

@@ -12,12 +12,11 @@ import time
 from support import cluster
 from support_compare import compare_tables
 
+from cassandra import ConsistencyLevel
 from cassandra.query import BatchStatement, BatchType, SimpleStatement
 
 KEYSPACE = "hard"
-SCHEMA = (
-    f"CREATE KEYSPACE {KEYSPACE} WITH replication = "
-    "{'class': 'SimpleStrategy', 'replication_factor': 1}",
+_TABLES = (
     f"CREATE TABLE {KEYSPACE}.transactions (k int, c int, v int, s text static, "
     "PRIMARY KEY (k, c))",
     f"CREATE TABLE {KEYSPACE}.lists (k int, c int, l list<int>, v int, PRIMARY KEY (k, c))",
@@ -34,11 +33,18 @@ _EXACT = ("transactions", "functions", "ties", "expiring", "large")
 _BY_VALUE = ("lists", "counters")
 
 
+def hard_schema(replicas: int = 1) -> list[str]:
+    return [f"CREATE KEYSPACE {KEYSPACE} WITH replication = "
+            f"{{'class': 'SimpleStrategy', 'replication_factor': {replicas}}}", *_TABLES]
+
+
 class HardWork:
-    def __init__(self, address: str, port: int, seed: int, threads: int = 2):
+    def __init__(self, address: str, port: int, seed: int, threads: int = 2,
+                 level: int = ConsistencyLevel.LOCAL_ONE):
         self.acknowledged = 0
         self.failed = 0
         self._address, self._port, self._seed = address, port, seed
+        self._level = level
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._errors: list[BaseException] = []
@@ -65,9 +71,11 @@ class HardWork:
                                WriteFailure, WriteTimeout)
         from cassandra.cluster import NoHostAvailable
         from cassandra.connection import ConnectionException
+        from cassandra.protocol import ErrorMessage
         expected = (OperationTimedOut, NoHostAvailable, ConnectionException, WriteTimeout,
                     ReadTimeout, Unavailable, WriteFailure)
         with cluster(self._address, self._port, protocol_version=5 - number % 2) as connected:
+            connected.profile_manager.default.consistency_level = self._level
             session = connected.connect()
             kinds = [self._transaction, self._list, self._counter, self._function, self._tie,
                      self._expiring, self._batch, self._large]
@@ -78,6 +86,10 @@ class HardWork:
                 except expected:
                     self._count(failed=1)
                     time.sleep(0.05)
+                except ErrorMessage as error:
+                    if error.code != 0x1700:  # CAS_WRITE_UNKNOWN, which the driver has no class for
+                        raise
+                    self._count(failed=1)
                 except InvalidRequest as error:
                     # A list that has no such place.
                     text = str(error)

@@ -9,7 +9,7 @@ import unittest
 from support import SCHEMA, ClusterTest, statements
 from support_application import Application, Worker
 from support_compare import differences, snapshot
-from support_hard import SCHEMA as HARD_SCHEMA, HardWork, hard_differences
+from support_hard import HardWork, hard_differences, hard_schema
 from support_proxy import Proxy, spawner
 from support_sstables import disk_differences
 from testbed import Node
@@ -28,7 +28,7 @@ class KilledProxy(ClusterTest):
     def setUp(self):
         self.seed = int(os.environ.get("DUALWRITE_SEED", random.randrange(1 << 32)))
         print(f"seed {self.seed}", flush=True)
-        for text in (*statements(SCHEMA), *HARD_SCHEMA):
+        for text in (*statements(SCHEMA), *hard_schema()):
             self.both(text)
         self.proxy = Proxy(self.source, self.target, self.folder / "proxy").start()
         self.addCleanup(self.proxy.kill9)

@@ -115,6 +115,26 @@ TEST_CASE("proxy: a refusal that ends within the time of grace leaves no dead le
     CHECK(rig.dead_letters().empty());
 }
 
+TEST_CASE("proxy: a target with fewer replicas than a client's level needs gets LOCAL_QUORUM")
+{
+    proxy_rig rig;
+    rig.target.set_script([](const seen_request& r) {
+        const bool many = r.consistency == protocol::consistency::two;
+        return many ? reply::error(error_code::unavailable) : reply::normal();
+    });
+    rig.start();
+    auto client = rig.client(4);
+    const auto body = query_body(4, insert, {.consistency = protocol::consistency::two});
+    CHECK(client.ask(opcode::query, body).op() == opcode::result);
+    REQUIRE(rig.is_delivered(5000));
+    CHECK(rig.source.requests(is_write)[0]->consistency == protocol::consistency::two);
+    const auto seen = rig.target.requests(is_write);
+    REQUIRE(seen.size() == 2);
+    CHECK(seen[0]->consistency == protocol::consistency::two);
+    CHECK(seen[1]->consistency == protocol::consistency::local_quorum);
+    CHECK(seen[1]->timestamp_us == seen[0]->timestamp_us);
+}
+
 TEST_CASE("proxy: a target that asks for time gets it")
 {
     proxy_rig rig;
