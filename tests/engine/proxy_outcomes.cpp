@@ -90,6 +90,25 @@ TEST_CASE("proxy: of a write of several partitions a part may be done where one 
     }
 }
 
+TEST_CASE("proxy: an answer that is neither RESULT nor ERROR says nothing, and the source is asked")
+{
+    proxy_rig rig;
+    const auto asked = std::make_shared<std::atomic<int>>(0);
+    rig.source.set_script([asked](const seen_request& r) {
+        return r.is_data() && asked->fetch_add(1) == 0 ? reply::message(opcode::ready, {})
+                                                       : reply::normal();
+    });
+    rig.start();
+    auto client = rig.client(4);
+    CHECK(client.query("INSERT INTO k.t (a) VALUES (1)").op() == opcode::ready);
+    REQUIRE(rig.target.wait_for_writes(1));
+    REQUIRE(rig.is_delivered());
+    const auto source = rig.source.requests(is_write);
+    REQUIRE(source.size() == 2);
+    CHECK(source[1]->own);
+    CHECK(source[1]->timestamp_us == source[0]->timestamp_us);
+}
+
 TEST_CASE("proxy: a write whose answer never came is sent to the source again, then to the target")
 {
     for (const bool executed : {false, true}) {
