@@ -64,28 +64,19 @@ TEST_CASE("proxy: TRUNCATE waits for what the other loops had accepted before")
     rig.options.threads = 4;
     rig.options.target_connections = 1;
     rig.start();
-    // Two clients of different loops: each loop has a connection of its own to the target.
-    std::vector<wire_client> clients;
-    std::size_t other = 0;
-    for (int i = 0; other == 0 && i < 64; ++i) {
-        clients.push_back(rig.client(4));
-        CHECK(clients.back().query(insert(i)).op() == opcode::result);
-        REQUIRE(rig.target.wait_for_writes(clients.size()));
-        const auto seen = rig.target.requests(is_write);
-        if (seen.back()->connection != seen[0]->connection) other = clients.size() - 1;
-    }
-    REQUIRE(other != 0);
+    auto clients = clients_of_two_loops(rig);
+    const auto written = rig.target.count(is_write);
     rig.target.set_script([](const seen_request& r) {
         return r.is_write() ? reply::held() : reply::normal();
     });
-    clients[other].send(opcode::query, query_body(4, insert(100)));
-    REQUIRE(rig.target.wait_for(clients.size() + 1, is_write));
+    clients.back().send(opcode::query, query_body(4, insert(100)));
+    REQUIRE(rig.target.wait_for(written + 1, is_write));
     clients[0].send(opcode::query, query_body(4, truncate_t));
     CHECK(!rig.target.wait_for(1, is_truncate, 300));
     rig.target.answer_held();
     REQUIRE(rig.is_delivered());
     CHECK(rig.target.count(is_truncate) == 1);
-    CHECK(rig.target.requests(is_truncate)[0]->answers_before == clients.size() + 1);
+    CHECK(rig.target.requests(is_truncate)[0]->answers_before == written + 1);
 }
 
 TEST_CASE("proxy: what is written while the source executes a TRUNCATE stands before it")

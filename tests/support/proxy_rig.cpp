@@ -145,4 +145,18 @@ std::string proxy_rig::dead_letters() const
     return out.str();
 }
 
+std::vector<wire_client> clients_of_two_loops(proxy_rig& rig)
+{
+    std::vector<wire_client> clients;
+    for (int i = 0; i < 64; ++i) {
+        clients.push_back(rig.client(4));
+        (void)clients.back().query("INSERT INTO k.t (a) VALUES (" + std::to_string(i) + ")");
+        if (!rig.target.wait_for_writes(clients.size())) break;
+        // Each loop has a connection of its own to the target.
+        const auto seen = rig.target.requests(is_write);
+        if (seen.back()->connection != seen.front()->connection) return clients;
+    }
+    throw std::runtime_error("no two clients on different loops");
+}
+
 }  // namespace dualwrite::test

@@ -72,6 +72,10 @@ inline bool is_write(const seen_request& r)
     return r.is_write();
 }
 
+// Clients that have written once each: the first and the last of them are of different loops. The
+// rig runs with several threads, and with one connection to the target for each.
+std::vector<wire_client> clients_of_two_loops(proxy_rig& rig);
+
 // True as soon as `condition` is, false after the limit.
 bool eventually(const std::function<bool()>& condition, std::int64_t limit_ms = 20'000);
 
