@@ -361,11 +361,26 @@ void cql_connection::close(std::error_code error)
         if (request.sink != nullptr) request.sink->on_failure(failure_of(error));
 }
 
+void cql_connection::forget(const response_sink& sink) noexcept
+{
+    for (auto& request : pending_)
+        if (request.sink == &sink) request.sink = nullptr;
+}
+
 namespace {
 
 class reply_waiter final : public response_sink {
 public:
-    explicit reply_waiter(const asio::any_io_executor& executor) : answered_(executor) {}
+    reply_waiter(const asio::any_io_executor& executor, cql_connection& connection)
+        : answered_(executor), connection_(connection)
+    {
+    }
+    // The coroutine may end before the answer comes, with the context that it runs on.
+    ~reply_waiter()
+    {
+        if (!done_) connection_.forget(*this);
+    }
+    reply_waiter(const reply_waiter&) = delete;
 
     void on_response(opcode op, bytes_view message) override
     {
@@ -399,6 +414,7 @@ private:
     }
 
     async_event answered_;
+    cql_connection& connection_;
     bool done_{false};
     cql_reply reply_;
     cql_failure failure_;
@@ -413,7 +429,7 @@ ask(std::shared_ptr<cql_connection> connection,
     std::chrono::milliseconds limit,
     cql_failure& why)
 {
-    reply_waiter waiter(co_await asio::this_coro::executor);
+    reply_waiter waiter(co_await asio::this_coro::executor, *connection);
     const auto append = [&](byte_buffer& out) { out.append(body.view()); };
     if (!connection->send(op, waiter, limit, append)) {
         why = failure_of(errc::connection_lost);

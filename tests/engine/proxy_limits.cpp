@@ -208,6 +208,7 @@ TEST_CASE("proxy: a row is marked anew behind a write that went into the spool w
     CHECK(rig.number("degraded") >= 4);
     rig.source.answer_held();
     rig.target.up();
+    INFO(rig.running().status_json());
     REQUIRE(rig.is_delivered());
     int reads = 0;
     for (const auto& key : refreshed()) reads += key.partition.at(0) == int_bytes(7000) ? 1 : 0;

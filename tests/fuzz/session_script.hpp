@@ -89,7 +89,8 @@ inline test::reply read_reply(input& in)
 
 inline std::string read_raw(input& in)
 {
-    const auto size = std::min<std::size_t>(in.byte(), in.rest().size());
+    const std::size_t wanted = in.byte();
+    const auto size = std::min(wanted, in.rest().size());
     std::string out(as_text(in.rest().first(size)));
     for (std::size_t i = 0; i < size; ++i) in.byte();
     return out;

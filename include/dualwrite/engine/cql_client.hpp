@@ -92,6 +92,9 @@ public:
         return true;
     }
 
+    // Whoever waits under this name does not any more.
+    void forget(const response_sink& sink) noexcept;
+
     // Fails all that is open with `error`. Idempotent.
     void close(std::error_code error);
 
