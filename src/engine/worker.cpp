@@ -257,7 +257,9 @@ void worker::tick()
         shared_.left_logs.fetch_sub(1);
     }
     std::erase(left_, nullptr);
-    if (dirty_->size() != 0 && !shared_.spool->full()) dirty_->settle(loop_.steady_ms());
+    // Marks that are all that is left keep the files behind them, and so the spool full.
+    if (dirty_->size() != 0 && (!shared_.spool->full() || live_->backlog() <= dirty_->size()))
+        dirty_->settle(loop_.steady_ms());
     source_.set_wanted(wants_source);
     source_.tick();
     target_.tick();

@@ -244,8 +244,10 @@ class Jobs(WithFolder):
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 import dualwrite
+# A shell's job in the background ignores it, and so would its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 proxy = dualwrite.Proxy("127.0.0.1:1", "127.0.0.1:1", disable_source_tls=True,
                         disable_target_tls=True, proxy_host="127.0.0.1", proxy_port=0,
                         metrics_port=0, state_dir=sys.argv[1], log=lambda level, text: None)
