@@ -125,11 +125,11 @@ class Copy(CopyTest):
             self.source.query("INSERT INTO corpus.chosen (k, v) VALUES (1, 1)")
             report = self.dualwrite("copy", "--restart", "true", "--tables-include",
                                     "*.cho*,corpus.times,other.*", "--tables-exclude", "*.times")
-            self.assertEqual([table["table"] for table in report["tables"]], ["corpus.chosen"])
+            self.assertEqual([table["table"] for table in report["tables"]], ["chosen"])
             self.assertEqual(len(self.target.query("SELECT k FROM corpus.chosen")), 1)
             report = self.dualwrite("validate", "--tables-include", "corpus.chosen")
             self.assertEqual(report["differences"]["total"], 0)
-            self.assertEqual([table["table"] for table in report["tables"]], ["corpus.chosen"])
+            self.assertEqual([table["table"] for table in report["tables"]], ["chosen"])
             for words, text in ((("--table", "chosen", "--tables-exclude", "corpus.cho*"),
                                  "table chosen: left out"),
                                 (("--tables-include", "other.*"), "leave no table of keyspace")):
