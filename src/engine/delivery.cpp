@@ -33,7 +33,7 @@ delivery::~delivery()
     *alive_ = nullptr;
     if (!log_->exhausted()) return;
     progress_->first_unfinished.store(UINT64_MAX);
-    progress_->oldest_replay_ms.store(log_progress::nothing_left);
+    progress_->oldest_replay_ms.store(log_progress::none);
 }
 
 mutation_view delivery::view_of(std::uint64_t lsn) const
@@ -144,9 +144,7 @@ void delivery::add(const spool_log::intent& intent)
 void delivery::redrive_later(std::uint64_t lsn)
 {
     if (window_.state_of(lsn) != replication::window::state::open) return;
-    if (replication::peek_kind(window_.payload(lsn)) == mutation_kind::schema &&
-        keep_destructive(lsn))
-        return;
+    if (keep_destructive(lsn)) return;
     auto& its = redrives_[lsn];
     its.sent = false;
     next_redrive_ms_ = 0;

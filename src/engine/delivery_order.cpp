@@ -48,10 +48,10 @@ std::int64_t delivery::oldest_replay_ms() const
     // A barrier that waits for refreshes cannot be waited for by others.
     const bool blocked = window_.at_barrier() && first_replay_ == window_.barrier() &&
                          window_.base() != window_.barrier();
-    if (blocked) return log_progress::nothing_left;
+    if (blocked) return log_progress::none;
     if (first_replay_ < window_.top())
         return replication::peek_accepted_ms(window_.payload(first_replay_));
-    if (all_read_) return log_progress::nothing_left;
+    if (all_read_) return log_progress::none;
     // What has not been read yet was not accepted before what has.
     return next_ ? replication::peek_accepted_ms(next_->payload) : last_accepted_ms_;
 }

@@ -12,18 +12,10 @@
 namespace dualwrite::engine {
 
 using replication::mutation_kind;
-using replication::mutation_view;
 
 namespace {
 
 constexpr std::int64_t look_again_ms = 10;
-
-// What was executed once and is executed again later takes what came in between.
-bool is_destructive(const mutation_view& m)
-{
-    if (m.header.kind != mutation_kind::schema) return false;
-    return m.has(replication::mutation_flags::truncates) || destroys(m.text);
-}
 
 }  // namespace
 
@@ -37,7 +29,8 @@ bool delivery::is_truncate(std::uint64_t lsn) const noexcept
 // True: kept, because asking the source again might destroy what was written since.
 bool delivery::keep_destructive(std::uint64_t lsn)
 {
-    if (!is_destructive(view_of(lsn))) return false;
+    if (replication::peek_kind(window_.payload(lsn)) != mutation_kind::schema) return false;
+    if (!destroys(view_of(lsn).text)) return false;
     keep(
         lsn,
         "the source did not say whether it was executed, and it is not sent again",
@@ -74,7 +67,7 @@ void delivery::schema_ended(std::uint64_t lsn, bool truncates)
     open_truncates_.erase(lsn);
     if (!window_.empty() && lsn != window_.base()) return;  // another one waits
     truncate_waits_.reset();
-    progress_->truncate_accepted_ms.store(log_progress::nothing_waits);
+    progress_->truncate_accepted_ms.store(log_progress::none);
 }
 
 void delivery::expect_truncate(std::uint64_t lsn, std::span<const bytes_view> payload)

@@ -12,18 +12,16 @@ namespace dualwrite::engine {
 // How far one log of the proxy has come, for the others: a TRUNCATE must not overtake a write of
 // another loop. Written by the log's loop, read by any.
 struct log_progress {
-    static constexpr std::int64_t nothing_waits = INT64_MAX;
-
-    static constexpr std::int64_t nothing_left = INT64_MAX;
+    static constexpr std::int64_t none = INT64_MAX;
 
     std::uint64_t number{0};  // unique and constant
     bool left{false};         // of an earlier run; constant
     std::atomic<std::uint64_t> last_lsn{0};
     std::atomic<std::uint64_t> first_unfinished{1};
     // When the oldest write was accepted that is to be replayed and is not at the target yet.
-    std::atomic<std::int64_t> oldest_replay_ms{nothing_left};
+    std::atomic<std::int64_t> oldest_replay_ms{none};
     // Everything before its oldest TRUNCATE is delivered: when that one was accepted.
-    std::atomic<std::int64_t> truncate_accepted_ms{nothing_waits};
+    std::atomic<std::int64_t> truncate_accepted_ms{none};
 };
 
 class log_progresses {
@@ -86,8 +84,7 @@ public:
         for (const auto& [other, last] : waited_for_) {
             if (other->first_unfinished.load() > last) continue;
             const auto its = other->truncate_accepted_ms.load();
-            if (its != log_progress::nothing_waits && mine < std::pair{its, other->number})
-                continue;
+            if (its != log_progress::none && mine < std::pair{its, other->number}) continue;
             return false;
         }
         return true;

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "spool_gap_json.hpp"
+
 namespace dualwrite::engine {
 
 std::uint64_t spool_salvage::copied() const noexcept
@@ -55,17 +57,7 @@ std::string salvage_json(const spool_salvage& of)
     json logs = json::array();
     for (const auto& log : of.logs) {
         json gaps = json::array();
-        for (const auto& gap : log.gaps) {
-            json its{
-                {"file", gap.file},
-                {"begin", gap.begin},
-                {"end", gap.end},
-                {"what", gap.damage ? "damage" : "torn"},
-                {"why", gap.why}};
-            if (gap.first_lsn != 0 && gap.last_lsn >= gap.first_lsn)
-                its["lost"] = {{"first", gap.first_lsn}, {"last", gap.last_lsn}};
-            gaps.push_back(std::move(its));
-        }
+        for (const auto& gap : log.gaps) gaps.push_back(gap_json(gap));
         logs.push_back(
             {{"log", log.id},
              {"copied", log.copied},

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "spool_gap_json.hpp"
+
 namespace dualwrite::engine {
 
 namespace {
@@ -97,19 +99,6 @@ void append_log(std::string& out, const surveyed_log& log, std::int64_t now_ms, 
         const auto* name = gap.damage ? "DAMAGE" : in_use ? "being written" : "torn end";
         append_line(out, name, gap_text(gap));
     }
-}
-
-json gap_json(const walked_gap& gap)
-{
-    json out{
-        {"file", gap.file},
-        {"begin", gap.begin},
-        {"end", gap.end},
-        {"what", gap.damage ? "damage" : "torn"},
-        {"why", gap.why}};
-    if (gap.first_lsn != 0 && gap.last_lsn >= gap.first_lsn)
-        out["lost"] = {{"first", gap.first_lsn}, {"last", gap.last_lsn}};
-    return out;
 }
 
 const char* name_of(walked_header header)
