@@ -43,6 +43,8 @@ def _one(name: str, run, options) -> Tally:
 
 
 def _summary(total: Tally, seconds: float) -> None:
+    for text in total.details:
+        print(f"\n{text}")
     print()
     for failure in total.failed:
         print(f"FAILED {failure}")

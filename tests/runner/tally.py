@@ -16,10 +16,11 @@ class Tally:
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: int = 0
+    details: list[str] = field(default_factory=list)  # what the failed ones said
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(self.passed + other.passed, self.failed + other.failed,
-                     self.skipped + other.skipped)
+                     self.skipped + other.skipped, self.details + other.details)
 
     def __str__(self) -> str:
         skipped = f", {self.skipped} skipped" if self.skipped else ""
@@ -35,7 +36,19 @@ def of_meson(build: Path, prefix: str) -> Tally:
     return total
 
 
+def _last_lines(name: str, text: str) -> str:
+    return "\n".join([f"{name} said:", *text.rstrip().splitlines()[-40:]])
+
+
 def _meson_test(test: dict, prefix: str) -> Tally:
+    tally = _cases(test, prefix)
+    if tally.failed:
+        said = test.get("stdout", "") + test.get("stderr", "")
+        tally.details.append(_last_lines(test["name"], said))
+    return tally
+
+
+def _cases(test: dict, prefix: str) -> Tally:
     name = f"{prefix}: {test['name'].split(' / ')[-1]}"
     if test["result"] == "SKIP":
         return Tally(skipped=1)
@@ -56,7 +69,8 @@ def of_unittest(output: str, exit_code: int, name: str) -> Tally:
     """From what `python -m unittest -v` printed."""
     ran = _UNITTEST_RAN.findall(output)
     if not ran:
-        return Tally(failed=[f"{name} ended with {exit_code} before its end"])
+        return Tally(failed=[f"{name} ended with {exit_code} before its end"],
+                     details=[_last_lines(name, output)])
     bad = list(dict.fromkeys(f"{name}: {test[1]}.{test[0]}" if test[0] not in test[1] else
                              f"{name}: {test[1]}" for test in _UNITTEST_BAD.findall(output)))
     if exit_code != 0 and not bad:
@@ -65,4 +79,5 @@ def of_unittest(output: str, exit_code: int, name: str) -> Tally:
     count = sum(map(int, ran))
     if not count and not bad:
         bad = [f"{name} ran no test"]
-    return Tally(max(count - len(bad) - skipped, 0), bad, skipped)
+    said = [_last_lines(name, output)] if bad else []
+    return Tally(max(count - len(bad) - skipped, 0), bad, skipped, said)
