@@ -184,6 +184,9 @@ public class Drive {
         all.put("a_tuple", tuple.newValue(1, null, 2.5));
         all.put("an_udt", address.newValue("Main Street", List.of(1, 2)));
         all.put("frozen_udt", address.newValue(null, List.of()));
+        // Version 3 names these by their classes, for which the driver has no codec.
+        if (session.getContext().getProtocolVersion().getCode() < 4)
+            List.of("a_date", "a_smallint", "a_time", "a_tinyint").forEach(all::remove);
         String columns = String.join(", ", all.keySet());
         String into = "INSERT INTO " + keyspace + ".everything (";
         PreparedStatement insert = session.prepare(into + columns + ") VALUES ("
