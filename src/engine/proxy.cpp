@@ -61,7 +61,7 @@ class running_proxy final : public proxy {
 public:
     explicit running_proxy(const proxy_options& options, log_sink log) : shared_(options)
     {
-        shared_.sink = std::move(log);
+        shared_.set_sink(std::move(log));
     }
     ~running_proxy() override;
 

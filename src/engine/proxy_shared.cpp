@@ -17,6 +17,8 @@ constexpr std::int64_t log_interval_ms = 10'000;
 // Of texts whose repetitions are counted; a flood of different ones must not grow for ever.
 constexpr std::size_t limited_texts_max = 1000;
 constexpr std::size_t logins_max = 64;
+// Tables and reasons with a count of their own; beyond, tables are counted together.
+constexpr std::size_t incidents_max = 500;
 // Forms of statements that are logged, at most 200 bytes each.
 constexpr std::size_t shapes_seen_max = 500;
 
@@ -27,7 +29,28 @@ std::int64_t steady_now_ms() noexcept
     return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
 }
 
+std::uint64_t wall_now_ms() noexcept
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
 }  // namespace
+
+proxy_shared::proxy_shared(proxy_options its)
+    : options(std::move(its)), memory(options.memory_max), started_ms(wall_now_ms())
+{
+}
+
+void proxy_shared::set_sink(log_sink to)
+{
+    sink = [this, to = std::move(to)](log_level level, std::string_view text) {
+        events.note(level, text, wall_now_ms());
+        if (to) to(level, text);
+    };
+}
 
 void proxy_shared::fail(std::string why)
 {
@@ -71,7 +94,8 @@ void proxy_shared::report(const std::string& table, const std::string& reason)
 {
     {
         const std::lock_guard lock(mutex_);
-        ++incidents_[{table, reason}];
+        const bool fits = incidents_.size() < incidents_max || incidents_.contains({table, reason});
+        ++incidents_[fits ? std::pair{table, reason} : std::pair{std::string("(others)"), reason}];
     }
     log_limited(
         log_level::warning, "not replicated: " + (table.empty() ? "" : table + ": ") + reason

@@ -25,25 +25,14 @@
 #include <vector>
 
 #include "client_limits.hpp"
+#include "counter.hpp"
 #include "dead_letter.hpp"
 #include "log_progress.hpp"
 #include "proxy_tls.hpp"
+#include "recent_events.hpp"
+#include "table_counts.hpp"
 
 namespace dualwrite::engine {
-
-// A number that one thread changes and any thread reads.
-class counter {
-public:
-    void add(std::uint64_t n = 1) noexcept
-    {
-        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-    }
-    void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
-    std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
-
-private:
-    std::atomic<std::uint64_t> value_{0};
-};
 
 // What one event loop counts. docs/operations.md says what each means.
 struct proxy_counters {
@@ -57,9 +46,9 @@ struct proxy_counters {
     counter writes_void;
     counter writes_unknown;
     counter redriven;
-    counter refused;  // OVERLOADED because of a limit of the spool
+    counter refused;   // OVERLOADED because of a limit of the spool
     counter degraded;  // writes of which only the rows were recorded
-    counter slowed;   // times that a client was read no further for a while
+    counter slowed;    // times that a client was read no further for a while
     counter replicated;
     counter refreshed;
     counter target_errors;
@@ -72,6 +61,7 @@ struct proxy_counters {
     counter target_connections;
     counter lag_ms;    // of the last delivered write
     counter draining;  // 1: no client is accepted any more, and the other numbers know it
+    table_counts tables;
 };
 
 // Why the target differs from the source, by table: what is not replicated and what was refused.
@@ -91,10 +81,7 @@ struct login {
 // What the threads of one proxy share.
 class proxy_shared {
 public:
-    explicit proxy_shared(proxy_options its = {})
-        : options(std::move(its)), memory(options.memory_max)
-    {
-    }
+    explicit proxy_shared(proxy_options its = {});
 
     proxy_options options;
     memory_budget memory;
@@ -184,7 +171,11 @@ public:
         want_shapes();
     }
 
+    // Where the log goes; warnings and errors are remembered for the status.
+    void set_sink(log_sink to);
     log_sink sink;
+    recent_events events;
+    const std::uint64_t started_ms;  // since 1970
 
 private:
     struct limited {
@@ -197,7 +188,7 @@ private:
     std::map<std::string, limited> limited_;
     std::map<std::pair<std::string, std::string>, std::uint64_t> incidents_;
     void log_not_understood(const dead_letter& letter);
-    void find_smallest_grace();  // with the mutex held
+    void find_smallest_grace();          // with the mutex held
     std::set<std::string> shapes_seen_;  // of statements that were not understood
     std::atomic<std::uint64_t> dead_letters_{0};
     grace_map source_grace_;

@@ -39,7 +39,10 @@ struct proxy_totals {
     std::uint64_t target_connections{0};
 };
 
+std::string version_text();
 proxy_totals sum(const workers& all);
+// Statements that write, by "keyspace.table"; each of a batch counts.
+table_counts::sums table_writes(const workers& all);
 std::string status_json(const proxy_shared& shared, const workers& all);
 std::string metrics_text(const proxy_shared& shared, const workers& all);
 

@@ -190,9 +190,12 @@ void worker::session_ended(client_session& session)
 
 void worker::note_written(const replication::statement& statement)
 {
-    if (statement.table == last_written_) return;
-    last_written_ = statement.table;
-    if (written_.insert(statement.table).second) shared_.note_written(statement.table);
+    if (last_count_ == nullptr || statement.table != last_written_) {
+        last_written_ = statement.table;
+        last_count_ = &counters_.tables.of(last_written_);
+        if (written_.insert(last_written_).second) shared_.note_written(last_written_);
+    }
+    last_count_->add();
 }
 
 std::uint32_t worker::log_id(const replication::statement& statement)

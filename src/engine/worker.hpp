@@ -108,6 +108,7 @@ private:
     replication::statement_registry registry_;
     std::unordered_set<std::string> written_;  // told to shared_
     std::string last_written_;
+    counter* last_count_{nullptr};  // of that table
     std::random_device random_;
     policy::function_evaluator evaluator_{
         [this] { return std::uint64_t{random_()} << 32 | random_(); }};
