@@ -14,7 +14,8 @@ import urllib.request
 from pathlib import Path
 
 RIG, DOCS = (sys.argv[1], Path(sys.argv[2])) if len(sys.argv) > 2 else ("", Path())
-ROW = re.compile(r"^\| `(dualwrite_\w+)(?:\{([\w,]+)\})?` \| (\w+) \| ([^|]*)\| ([^|]*)\| ([^|]*)\|")
+ROW = re.compile(r"^\| `(dualwrite_\w+)(?:\{([\w,]+)\})?` \| (\w+)"
+                 r" \| ([^|]*)\| ([^|]*)\| ([^|]*)\|")
 SAMPLE = re.compile(r'^(\w+)(?:\{((?:\w+="(?:[^"\\]|\\.)*",?)+)\})? (-?\d+(?:\.\d+)?)$')
 USED = re.compile(r"\bdualwrite_\w+")
 
