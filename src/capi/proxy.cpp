@@ -41,6 +41,7 @@ dw_proxy_progress progress_of(dw_proxy& proxy)
     status.at("spool").at("size_bytes").get_to(progress.spool_bytes);
     status.at("oldest_age_ms").get_to(progress.backlog_age_ms);
     status.at("dead_letters").get_to(progress.dead_letters);
+    status.at("loop_silence_ms").get_to(progress.loop_silence_ms);
     progress.delivered_writes =
         status.at("replicated").get<std::uint64_t>() + status.at("refreshed").get<std::uint64_t>();
     return progress;

@@ -1,5 +1,7 @@
 #include "console.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <cstdio>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -32,6 +34,13 @@ spdlog::level::level_enum level_of(int level)
     }
 }
 
+// A JSON string. What is not UTF-8 in it is replaced.
+std::string quoted(std::string_view text)
+{
+    using handler = nlohmann::json::error_handler_t;
+    return nlohmann::json(text).dump(-1, ' ', false, handler::replace);
+}
+
 void on_log(int level, const char* text, size_t size, void* user)
 {
     static_cast<console*>(user)->log(level, {text, size});
@@ -58,6 +67,12 @@ void console::attach(dw_conf* conf)
 {
     // The library filters its own lines; this is for the program's.
     const auto level = get(conf, "log-level");
+    json_ = get(conf, "log-format") == "json";
+    if (json_)
+        spdlog::default_logger()->set_pattern(
+            R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","program":"%n","text":%v})",
+            spdlog::pattern_time_type::utc
+        );
     if (level == "warning") spdlog::set_level(spdlog::level::warn);
     if (level == "error") spdlog::set_level(spdlog::level::err);
     if (level == "debug") spdlog::set_level(spdlog::level::debug);
@@ -68,12 +83,16 @@ void console::log(int level, std::string_view text)
 {
     const std::lock_guard lock(mutex_);
     clear_line();
-    spdlog::log(level_of(level), "{}", text);
+    if (json_)
+        spdlog::log(level_of(level), "{}", quoted(text));
+    else
+        spdlog::log(level_of(level), "{}", text);
     draw_line();
 }
 
 void console::say(std::string_view text)
 {
+    if (json_) return log(DW_LOG_ERROR, text);
     const std::lock_guard lock(mutex_);
     clear_line();
     std::fprintf(stderr, "%s: %.*s\n", name_.c_str(), static_cast<int>(text.size()), text.data());

@@ -19,11 +19,11 @@ public:
     console(const console&) = delete;
     console& operator=(const console&) = delete;
 
-    // Sends the library's log here.
+    // Sends the library's log here, in the form that `log-format` asks for.
     void attach(dw_conf* conf);
 
     void log(int level, std::string_view text);
-    // "NAME: text", for errors before there is a log.
+    // "NAME: text", for errors before there is a log; an error of the log where that is JSON.
     void say(std::string_view text);
 
     // Shows the line in place of the one before; on a terminal only, cut to its width.
@@ -39,6 +39,7 @@ private:
 
     std::string name_;
     bool terminal_;
+    bool json_{false};
     std::mutex mutex_;
     std::string progress_;  // guarded by mutex_; empty: no line is shown
 };

@@ -241,6 +241,8 @@ constexpr auto keys = std::to_array<config_key>({
      "No effect: reads go to the source only, so there are no two answers to compare."},
     {"log-level", "", choice, "debug|info|warning|error", "info", all, 0, 0, 0, watching,
      "Log lines under this level are left out."},
+    {"log-format", "", choice, "text|json", "text", all, 0, 0, 0, watching,
+     "json: each line of the log is one JSON object with time, level and text."},
     {"debug", "", boolean, "true|false", "false", proxy, documented, 0, 0, watching,
      "The same as --log-level debug."},
 });

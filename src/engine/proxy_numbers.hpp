@@ -133,6 +133,11 @@ inline constexpr auto proxy_numbers = [] {
          "Connections to the target",
          gauge,
          &all::target_connections},
+        {"loop_silence_ms",
+         "dualwrite_loop_silence_seconds",
+         "Since the slowest event loop last came round",
+         gauge_ms,
+         &all::loop_silence_ms},
     });
 }();
 

@@ -59,6 +59,7 @@ struct proxy_counters {
     counter backlog;
     counter oldest_ms;  // when the oldest write that is not delivered was accepted; 0: none
     counter target_connections;
+    counter heartbeat_ms;  // when the loop last came round, on the steady clock
     counter lag_ms;    // of the last delivered write
     counter draining;  // 1: no client is accepted any more, and the other numbers know it
     table_counts tables;

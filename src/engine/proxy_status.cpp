@@ -13,10 +13,10 @@ namespace dualwrite::engine {
 
 namespace {
 
-std::uint64_t wall_now_ms() noexcept
+std::uint64_t now_ms(clockid_t which) noexcept
 {
     timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
+    ::clock_gettime(which, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
            static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
 }
@@ -38,7 +38,8 @@ std::string version_text()
 proxy_totals sum(const workers& all)
 {
     proxy_totals out;
-    const auto now = wall_now_ms();
+    const auto now = now_ms(CLOCK_REALTIME);
+    const auto steady_now = now_ms(CLOCK_MONOTONIC);
     for (const auto& one : all) {
         const auto& c = one->counters();
         out.clients += c.clients.get();
@@ -64,6 +65,10 @@ proxy_totals sum(const workers& all)
         out.backlog += c.backlog.get();
         out.target_connections += c.target_connections.get();
         out.lag_ms = std::max(out.lag_ms, c.lag_ms.get());
+        // 0: it has not begun yet.
+        const auto beat = c.heartbeat_ms.get();
+        if (beat != 0 && beat < steady_now)
+            out.loop_silence_ms = std::max(out.loop_silence_ms, steady_now - beat);
         const auto oldest = c.oldest_ms.get();
         if (oldest != 0 && oldest < now)
             out.oldest_age_ms = std::max(out.oldest_age_ms, now - oldest);
@@ -146,7 +151,7 @@ std::string status_json(const proxy_shared& shared, const workers& all)
     const auto totals = sum(all);
     nlohmann::json out;
     out["version"] = version_text();
-    out["time_ms"] = wall_now_ms();
+    out["time_ms"] = now_ms(CLOCK_REALTIME);
     out["started_ms"] = shared.started_ms;
     out["state"] = shared.draining.load() ? "draining" : "running";
     if (const auto why = shared.failure(); !why.empty()) {

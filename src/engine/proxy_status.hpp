@@ -37,6 +37,7 @@ struct proxy_totals {
     std::uint64_t oldest_age_ms{0};
     std::uint64_t lag_ms{0};
     std::uint64_t target_connections{0};
+    std::uint64_t loop_silence_ms{0};
 };
 
 std::string version_text();

@@ -305,6 +305,7 @@ void worker::update_counters()
     counters_.oldest_ms.set(static_cast<std::uint64_t>(oldest));
     counters_.clients.set(sessions_.size());
     counters_.target_connections.set(target_.ready_count());
+    counters_.heartbeat_ms.set(static_cast<std::uint64_t>(loop_.steady_ms()));
 }
 
 }  // namespace dualwrite::engine

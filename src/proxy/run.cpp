@@ -8,6 +8,7 @@
 
 #include "cli/handles.hpp"
 #include "cli/text.hpp"
+#include "service_manager.hpp"
 
 namespace dualwrite::program {
 
@@ -18,6 +19,8 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t look_interval_ms = 100;
 constexpr auto report_interval = 2s;
+// What the service manager is asked for while draining, again and again: --drain-limit decides.
+constexpr auto extension = 30s;
 // How long the library may take to stop at once before the process ends without it.
 constexpr auto stop_limit = 10s;
 
@@ -69,7 +72,10 @@ public:
 
     int run()
     {
+        manager_.ready();
+        if (!manager_.problem().empty()) out_.log(DW_LOG_WARNING, manager_.problem());
         while (!ended()) {
+            look_after();
             const int signal = signals_.wait(look_interval_ms);
             if (signal == SIGHUP)
                 reload();
@@ -93,10 +99,27 @@ private:
         std::_Exit(1);
     }
 
+    // Says to the service manager that all is well, unless a loop stands still.
+    void look_after()
+    {
+        const auto now = steady::now();
+        if (!manager_.is_due(now)) return;
+        const auto progress = progress_of(proxy_);
+        if (progress.loop_silence_ms > manager_.watchdog_ms()) return;
+        manager_.alive(now);
+        manager_.status(
+            grouped(progress.clients) + " clients; " + writes_text(progress) +
+            " not yet at the target"
+        );
+    }
+
     void reload()
     {
         dw_error error = DW_ERROR_INIT;
-        if (dw_proxy_reload(proxy_, &error) == DW_OK)
+        manager_.reloading();
+        const int code = dw_proxy_reload(proxy_, &error);
+        manager_.ready();
+        if (code == DW_OK)
             return out_.log(DW_LOG_INFO, "SIGHUP: certificates and keys were read again");
         out_.log(
             DW_LOG_ERROR,
@@ -112,6 +135,8 @@ private:
                 " not yet at the target; waiting at most " + get(conf_, "drain-limit") +
                 ". A second signal stops at once"
         );
+        manager_.stopping();
+        manager_.extend(extension);
         draining_ = true;
         next_report_ = steady::now() + report_interval;
         stop(proxy_, DW_DRAIN_LIMIT_CONF);
@@ -129,6 +154,7 @@ private:
     void report()
     {
         next_report_ = steady::now() + report_interval;
+        manager_.extend(extension);
         out_.log(DW_LOG_INFO, "draining: " + writes_text(progress_of(proxy_)) + " left");
     }
 
@@ -163,6 +189,7 @@ private:
     const dw_conf* conf_;
     const signals& signals_;
     dw_proxy* proxy_;
+    service_manager manager_;
     bool draining_{false};
     bool at_once_{false};
     steady::time_point next_report_;

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 # Of other programs, and examples of what is not there or shortened.
 OTHERS = {"cflags", "libs", "opt", "OPTION", "target-u", "wai", "build", "help", "version", "json",
-          "threds", "completion", "man-page", "check"}
+          "threds", "now", "stop-timeout", "completion", "man-page", "check"}
 
 
 class Documents(unittest.TestCase):
@@ -38,7 +38,7 @@ class Documents(unittest.TestCase):
                "wait-limit", "drain-limit", "target-connections", "request-size-max",
                "source-username", "source-tls-ca", "target-tls-ca", "source-tls-verify",
                "target-tls-verify", "source-tls-name", "target-tls-name", "peers", "log-level",
-               "config", "source-password-file", "target-password-file"}
+               "log-format", "config", "source-password-file", "target-password-file"}
         for name in new:
             self.assertIn(f"--{name} ", text)
             self.assertIn(f"`--{name}`", documented)

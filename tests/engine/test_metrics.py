@@ -125,8 +125,10 @@ class Metrics(unittest.TestCase):
         text = (DOCS / "operations/alerts.rules.yml").read_text()
         alerts = text.split("- alert: ")[1:]
         self.assertGreater(len(alerts), 10)
+        handbook = (DOCS / "operations.md").read_text()
         for alert in alerts:
             with self.subTest(alert.splitlines()[0]):
+                self.assertIn(f"`{alert.splitlines()[0]}`", handbook)
                 self.assertRegex(alert, r"expr: \S")
                 self.assertRegex(alert, r"severity: (warning|critical)")
                 self.assertRegex(alert, r'summary: "\{\{ \$labels.instance \}\}: .+"')

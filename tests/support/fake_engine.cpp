@@ -133,7 +133,8 @@ public:
         const auto left = backlog_.load();
         return R"({"clients":3,"refreshed":0,"replicated":)" +
                std::to_string(number("FAKE_BACKLOG") - left) + R"(,"backlog":)" +
-               std::to_string(left) + R"(,"oldest_age_ms":1500,"dead_letters":)" +
+               std::to_string(left) + R"(,"oldest_age_ms":1500,"loop_silence_ms":)" +
+               std::to_string(number("FAKE_SILENCE")) + R"(,"dead_letters":)" +
                std::to_string(number("FAKE_DEAD_LETTERS")) + R"(,"spool":{"size_bytes":)" +
                std::to_string(left * 100) + "}}";
     }

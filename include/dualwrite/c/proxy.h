@@ -87,9 +87,10 @@ typedef struct dw_proxy_progress {
     uint64_t dead_letters;     /* writes of this run that the target refused for good; they are kept
                                   in dead_letters.jsonl in the state directory */
     uint64_t delivered_writes; /* that reached the target in this run */
+    uint64_t loop_silence_ms;  /* since the slowest event loop last came round; for a watchdog */
 } dw_proxy_progress;
 /* clang-format off */
-#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* A snapshot, also after the proxy has stopped. Threads: any. */
