@@ -62,7 +62,8 @@ class Service(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             # Where the program will be there is none yet.
             unit = Path(folder) / "dualwrite-proxy.service"
-            unit.write_text(re.sub(r"ExecStart=\S+", f"ExecStart={PROXY.resolve()}", SERVICE.read_text()))
+            here = f"ExecStart={PROXY.resolve()}"
+            unit.write_text(re.sub(r"ExecStart=\S+", here, SERVICE.read_text()))
             done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit],
                                   capture_output=True, text=True, timeout=20)
         ours = [line for line in done.stderr.splitlines() if "dualwrite" in line]
