@@ -75,6 +75,12 @@ public:
     {
         check([&](dw_error* err) { return dw_conf_check(handle_.get(), err); });
     }
+    std::string try_json() const
+    {
+        return text_of([&](char** out, dw_error* err) {
+            return dw_conf_try(handle_.get(), DW_REPORT_JSON, nullptr, out, err);
+        });
+    }
     void set_log(py::object callable)
     {
         log_ = callable.is_none() ? nullptr : std::make_shared<log_target>(std::move(callable));

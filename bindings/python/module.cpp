@@ -49,6 +49,7 @@ PYBIND11_MODULE(_dualwrite, m)
         .def("get", &conf::get, py::arg("key"))
         .def("load_env", &conf::load_env)
         .def("check", &conf::check_all)
+        .def("try_json", &conf::try_json)
         .def("set_log", &conf::set_log, py::arg("callable"))
         .def("keys", &conf::keys);
 

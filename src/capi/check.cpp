@@ -15,15 +15,16 @@ int dw_conf_try(
         if (report_out == nullptr) return null_argument(err, "report");
         *report_out = nullptr;
         if (conf == nullptr) return null_argument(err, "conf");
-        if (format != DW_REPORT_TEXT && format != DW_REPORT_JSON)
+        if (format > DW_REPORT_CQL)
             return report(err, DW_E_INVALID_ARGUMENT, "format is not one DW_REPORT_*");
         std::string why;
         const auto request = make_check_request(conf->values, engine::process_environment, why);
         if (!request) return report(err, request.error(), why);
         const auto found = engine::check_clusters(*request);
         if (problems != nullptr) *problems = found.problems.size();
-        return give_text(
-            report_out, format == DW_REPORT_TEXT ? check_text(found) : check_json(found)
-        );
+        if (format == DW_REPORT_JSON) return give_text(report_out, check_json(found));
+        if (format == DW_REPORT_CQL) return give_text(report_out, check_cql(found));
+        const bool is_long = conf->values.for_command() == engine::command::check;
+        return give_text(report_out, is_long ? check_long_text(found) : check_text(found));
     });
 }

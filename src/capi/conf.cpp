@@ -13,6 +13,7 @@ static_assert(DW_COMMAND_COPY == static_cast<unsigned>(engine::command::copy));
 static_assert(DW_COMMAND_VALIDATE == static_cast<unsigned>(engine::command::validate));
 static_assert(DW_COMMAND_REPLAY == static_cast<unsigned>(engine::command::replay));
 static_assert(DW_COMMAND_RETRY == static_cast<unsigned>(engine::command::retry));
+static_assert(DW_COMMAND_CHECK == static_cast<unsigned>(engine::command::check));
 static_assert(DW_TYPE_TEXT == static_cast<unsigned>(engine::config_type::text));
 static_assert(DW_TYPE_BOOLEAN == static_cast<unsigned>(engine::config_type::boolean));
 static_assert(DW_TYPE_NUMBER == static_cast<unsigned>(engine::config_type::number));
@@ -46,7 +47,7 @@ namespace {
 
 bool is_command(std::uint32_t value) noexcept
 {
-    return std::has_single_bit(value) && value <= DW_COMMAND_RETRY;
+    return std::has_single_bit(value) && value <= DW_COMMAND_CHECK;
 }
 
 template <class Options>
@@ -143,6 +144,8 @@ int dw_conf_check(const dw_conf* conf, dw_error* err)
         case engine::command::replay:
         case engine::command::retry:
             return verdict(make_delivery_options(values, env, why), why, err);
+        case engine::command::check:
+            return verdict(make_check_options(values, env, why), why, err);
         }
         return report(err, DW_E_INTERNAL, "a command without options");
     });
@@ -168,6 +171,10 @@ int dw_conf_keys(const dw_conf* conf, size_t index, dw_key* out, dw_error* err)
             dw_key info = DW_KEY_INIT;
             info.type = static_cast<std::uint32_t>(key.type);
             info.flags = key.flags;
+            // A check may look at everything.
+            if (conf->values.for_command() == engine::command::check &&
+                !key.has(engine::key_flag::positional))
+                info.flags &= ~std::uint32_t{DW_KEY_REQUIRED};
             info.name = key.name;
             info.short_name = key.short_name;
             info.group = key.group;

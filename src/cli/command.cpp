@@ -50,12 +50,19 @@ struct verb {
     {
         if (command != 0) {
             apply();
-            return {std::move(conf), command, switches["json"], switches["check"], 0, {}};
+            return {
+                std::move(conf),
+                command,
+                switches["json"],
+                switches["check"],
+                switches["cql"],
+                0,
+                {}};
         }
         file_request request{shown.name, paths, {}};
         for (const auto& [name, given] : switches)
             if (given) request.switches.insert(name);
-        return {nullptr, 0, false, false, 0, [request] { return run_on_files(request); }};
+        return {nullptr, 0, false, false, false, 0, [request] { return run_on_files(request); }};
     }
 };
 
@@ -63,6 +70,7 @@ std::uint32_t command_of(std::string_view name)
 {
     if (name == "copy") return DW_COMMAND_COPY;
     if (name == "validate") return DW_COMMAND_VALIDATE;
+    if (name == "check") return DW_COMMAND_CHECK;
     if (name == "spool replay") return DW_COMMAND_REPLAY;
     if (name == "dead-letters retry") return DW_COMMAND_RETRY;
     return 0;
@@ -169,7 +177,7 @@ int complain(const std::string& problem, const face& shown, const verb* of)
 
 command_line ended(int code)
 {
-    return {nullptr, 0, false, false, code, {}};
+    return {nullptr, 0, false, false, false, code, {}};
 }
 
 bool is_first_word(const face& shown, const std::string& word)

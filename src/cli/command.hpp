@@ -16,6 +16,7 @@ struct command_line {
     std::uint32_t command{0};
     bool json{false};
     bool check_only{false};
+    bool cql{false};              // the check's statements only
     int exit_code{0};             // without a conf
     std::function<int()> action;  // in place of a conf: gives the exit code
 };

@@ -33,6 +33,24 @@ face_verb job_verb(std::uint32_t command, std::string name, std::string about)
     return verb;
 }
 
+const face_switch json_switch{"json", "", "Prints JSON on standard output."};
+
+face_verb check_verb()
+{
+    face_verb verb;
+    verb.name = "check";
+    verb.usage = "SOURCE[:PORT] TARGET[:PORT] [--keyspace NAME [--table NAME]...] [--json]";
+    verb.about = "Looks at both clusters before a migration: versions, clocks, schemas and what "
+                 "the target does with old write times, which it tries in a table of its own. "
+                 "Prints the statements that make what the target lacks.";
+    verb.keys = keys_of(new_conf(DW_COMMAND_CHECK).get());
+    verb.switches = {
+        json_switch,
+        {"cql", "", "Prints only the statements that make at the target what it lacks."},
+        help_switch};
+    return verb;
+}
+
 // Those of a proxy without clients. Its state directory comes first, without a name; the source is
 // an option like the others.
 face_verb delivery_verb(std::uint32_t command, std::string name, std::string about)
@@ -63,8 +81,6 @@ file_verb(std::string name, std::string usage, std::string about, std::vector<fa
     switches.push_back(help_switch);
     return {std::move(name), std::move(usage), std::move(about), {}, std::move(switches)};
 }
-
-const face_switch json_switch{"json", "", "Prints JSON on standard output."};
 
 void add_spool_verbs(face& to)
 {
@@ -160,6 +176,7 @@ face jobs_face()
     out.name = "dualwrite";
     out.title = "copies and compares Apache Cassandra clusters, and looks after spools";
     out.verbs = {
+        check_verb(),
         job_verb(
             DW_COMMAND_COPY,
             "copy",
@@ -181,10 +198,12 @@ face jobs_face()
         made_documents};
     out.exits = {
         {"0",
-         "Complete; of validate: equal; of spool inspect: sound; of spool salvage: nothing was "
+         "Complete; of check: nothing stands in the way; of validate: equal; of spool inspect: "
+         "sound; of spool salvage: nothing was "
          "lost. With --check: it would work."},
         {"1",
-         "Of validate: there are differences; of spool inspect: there is damage; of spool salvage: "
+         "Of check: there are problems; of validate: there are differences; of spool inspect: "
+         "there is damage; of spool salvage: "
          "writes were lost; of spool replay: dead letters were added; of dead-letters list and "
          "retry: some are open."},
         {"2", "Failed, or not complete. With --check: it would not work."},

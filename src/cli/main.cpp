@@ -18,6 +18,7 @@ using namespace dualwrite::program;
 
 namespace {
 
+constexpr int exit_problems = 1;
 constexpr int exit_failed = 2;
 constexpr std::int64_t look_interval_ms = 200;
 
@@ -153,6 +154,12 @@ int main(int argc, char** argv)
         if (line.check_only) {
             const auto format = line.json ? DW_REPORT_JSON : DW_REPORT_TEXT;
             return print_check(line.conf.get(), format) == 0 ? 0 : exit_failed;
+        }
+        if (line.command == DW_COMMAND_CHECK) {
+            const auto format = line.json  ? DW_REPORT_JSON
+                                : line.cql ? DW_REPORT_CQL
+                                           : DW_REPORT_TEXT;
+            return print_check(line.conf.get(), format) == 0 ? 0 : exit_problems;
         }
         const signals asked;  // before any thread is there
         out.attach(line.conf.get());

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace dualwrite::engine {
@@ -54,6 +55,27 @@ void check_folder(const std::string& folder, check_report& report)
         report.problems.push_back(
             "--state-dir: cannot write in " + path.string() + ": " + std::strerror(errno)
         );
+    else
+        report.state_folder = path.string();
+}
+
+// A ledger takes little; a spool takes what it may while the target is away.
+void check_space(std::uint64_t size_max, check_report& report)
+{
+    constexpr std::uint64_t least_bytes = std::uint64_t{64} * 1024 * 1024;
+    struct statvfs space {};
+    if (report.state_folder.empty() || ::statvfs(report.state_folder.c_str(), &space) != 0) return;
+    const auto free = std::uint64_t{space.f_bavail} * space.f_frsize;
+    report.free_bytes = free;
+    const auto where = "--state-dir: " + report.state_folder + " has " +
+                       std::to_string(free / 1024 / 1024) + " MiB left";
+    if (free < least_bytes)
+        report.problems.push_back(where);
+    else if (size_max > free)
+        report.notes.push_back(
+            where + ", --spool-size-max is " + std::to_string(size_max / 1024 / 1024) +
+            " MiB; when the disk is full writes are refused"
+        );
 }
 
 }  // namespace
@@ -63,6 +85,7 @@ void check_this_machine(const check_request& request, check_report& report)
     for (const auto& its : request.listeners)
         if (its.port != 0) check_listener(its, report);
     check_folder(request.state_dir, report);
+    check_space(request.state_size_max, report);
 }
 
 }  // namespace dualwrite::engine

@@ -11,6 +11,7 @@ check_request of_proxy(proxy_options options)
     request.target = std::move(options.target);
     request.state_dir = std::move(options.state_dir);
     request.selection = std::move(options.tables);
+    if (!options.deliver_only) request.state_size_max = options.spool_size_max;
     if (!options.deliver_only)
         request.listeners.push_back({options.listen_host, options.listen_port, "--proxy-port"});
     if (options.metrics)
@@ -50,6 +51,13 @@ make_check_request(const config& from, const environment& env, std::string& why)
     case command::copy: {
         DW_TRY(options, make_copy_options(from, env, why));
         return of_job(std::move(options));
+    }
+    case command::check: {
+        DW_TRY(options, make_check_options(from, env, why));
+        auto request = of_job(std::move(options));
+        request.probe = from.boolean("probe");
+        request.probe_keyspace = from.text("probe-keyspace");
+        return request;
     }
     case command::validate:
         break;

@@ -242,31 +242,41 @@ std::string address_of(const config& from, const std::string& side)
 std::string folder_of(const config& from)
 {
     if (from.for_command() == command::proxy) return "proxy-" + from.text("proxy-port");
-    const auto* verb = from.for_command() == command::copy ? "copy-" : "validate-";
+    const auto* verb = from.for_command() == command::copy    ? "copy-"
+                       : from.for_command() == command::check ? "check-"
+                                                              : "validate-";
     return as_file_name(
         verb + from.text("keyspace") + "-" + address_of(from, "source") + "-" +
         address_of(from, "target")
     );
 }
 
-template <class Options>
-result<Options> make_job_options(const config& from, const environment& env, std::string& why)
+// What a job works on, and where it keeps its files.
+result<void>
+read_scope(const config& from, const environment& env, job_options& options, std::string& why)
 {
-    Options options;
     DW_TRY(source, make_endpoint(from, "source", why));
     DW_TRY(target, make_endpoint(from, "target", why));
     options.source = std::move(source);
     options.target = std::move(target);
     options.keyspace = from.text("keyspace");
-    if (options.keyspace.empty()) {
-        why = "--keyspace is required: it says which keyspace to work on";
-        return fail(errc::invalid_argument);
-    }
     options.tables = from.list("table");
     DW_TRY(selection, read_selection(from, why));
     options.selection = std::move(selection);
     DW_TRY(dir, state_dir(from, env, why));
     options.state_dir = std::move(dir);
+    return {};
+}
+
+template <class Options>
+result<Options> make_job_options(const config& from, const environment& env, std::string& why)
+{
+    Options options;
+    DW_CHECK(read_scope(from, env, options, why));
+    if (options.keyspace.empty()) {
+        why = "--keyspace is required: it says which keyspace to work on";
+        return fail(errc::invalid_argument);
+    }
     options.ranges = static_cast<std::uint32_t>(from.number("ranges"));
     options.concurrency = static_cast<std::uint32_t>(from.number("concurrency"));
     options.page_size = static_cast<std::uint32_t>(from.number("page-size"));
@@ -375,6 +385,18 @@ make_delivery_options(const config& from, const environment& env, std::string& w
     options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
     if (from.for_command() == command::replay && from.text("durability") == "fsync")
         options.durable = durability::fsync;
+    return options;
+}
+
+result<job_options> make_check_options(const config& from, const environment& env, std::string& why)
+{
+    DW_ASSERT(from.for_command() == command::check);
+    job_options options;
+    DW_CHECK(read_scope(from, env, options, why));
+    if (!options.tables.empty() && options.keyspace.empty()) {
+        why = "--table needs --keyspace: the keyspace that it is in";
+        return fail(errc::invalid_argument);
+    }
     return options;
 }
 

@@ -13,8 +13,10 @@ constexpr std::uint32_t validate = 4;
 constexpr std::uint32_t jobs = copy | validate;
 constexpr std::uint32_t replay = 8;
 constexpr std::uint32_t retry = 16;
+constexpr std::uint32_t check = 32;
+constexpr std::uint32_t scope = jobs | check;
 constexpr std::uint32_t deliver = replay | retry;
-constexpr std::uint32_t all = proxy | jobs | deliver;
+constexpr std::uint32_t all = proxy | jobs | deliver | check;
 
 using enum config_type;
 using namespace key_flag;
@@ -176,8 +178,8 @@ constexpr auto keys = std::to_array<config_key>({
      "Addresses of the source's nodes and those of their proxies, which clients see instead, such "
      "as {\"10.0.0.1\":\"10.1.0.1\"}."},
 
-    {"keyspace", "", text, "NAME", "", jobs, required, 0, 0, data, "The keyspace."},
-    {"table", "", text, "NAME", "", jobs, list, 0, 0, data,
+    {"keyspace", "", text, "NAME", "", scope, required, 0, 0, data, "The keyspace."},
+    {"table", "", text, "NAME", "", scope, list, 0, 0, data,
      "A table; may be given several times. Default: all of the keyspace."},
     {"tables-include", "", text, "KEYSPACE.TABLE", "", all, list, 0, 0, data,
      "Only these tables; * stands for any characters: shop.*, *.orders. May be given several "
@@ -222,6 +224,13 @@ constexpr auto keys = std::to_array<config_key>({
      "The report, JSON lines. Default: in the state directory."},
     {"repair", "", boolean, "true|false", "false", validate, 0, 0, 0, comparing,
      "Make rows that differ at the target what they are at the source, with its write times."},
+
+    {"probe", "", boolean, "true|false", "true", check, 0, 0, 0, data,
+     "Try the target: are old write times kept, per cell, and the like. In a table and a keyspace "
+     "that are made for it and dropped again."},
+    {"probe-keyspace", "", text, "NAME", "", check, 0, 0, 0, data,
+     "A keyspace at the target to make that table in. Default: one of its own, named "
+     "dualwrite_probe_ and a number."},
 
     {"config", "", text, "FILE", "", all, 0, 0, 0, files,
      "A YAML file with the same names: `source-port: 9042`. The environment and flags win."},

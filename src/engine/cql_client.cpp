@@ -1,4 +1,5 @@
 #include <dualwrite/engine/cql_client.hpp>
+#include <dualwrite/protocol/request_charge.hpp>
 
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
@@ -84,6 +85,7 @@ asio::awaitable<std::shared_ptr<cql_connection>> cql_connection::open(
         limit.cancel();
         if (version == 0 && !why) {
             self->open_ = true;
+            self->charges_ = login.charges;
             asio::co_spawn(executor, read_loop(self), rethrow);
             asio::co_spawn(executor, watch_deadlines(self), rethrow);
             co_return self;
@@ -274,6 +276,14 @@ bool cql_connection::deliver_all()
     return false;
 }
 
+void cql_connection::count_charge(const protocol::envelope_view& in) noexcept
+{
+    const auto units = charges_ ? protocol::request_charge(in.header.flags, in.body) : std::nullopt;
+    if (!units) return;
+    charges_->units += *units;
+    ++charges_->answers;
+}
+
 // False: the server answered what was never asked.
 bool cql_connection::deliver(const protocol::envelope_view& in)
 {
@@ -281,6 +291,7 @@ bool cql_connection::deliver(const protocol::envelope_view& in)
     if (in.header.op == opcode::event) return true;
     if (!in.header.response || !streams_.give_back(stream)) return false;
     auto* sink = std::exchange(pending_[static_cast<std::size_t>(stream)].sink, nullptr);
+    count_charge(in);
     if (sink == nullptr) return true;
     const auto message = protocol::skip_response_prefix(in.header.flags, in.body);
     if (!message) {

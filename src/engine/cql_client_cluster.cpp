@@ -131,7 +131,8 @@ asio::awaitable<std::shared_ptr<cql_connection>> cql_cluster::open_contact(cql_f
     }
     facts_ = {};
     // Named: GCC 12 destroys a braced argument of a coroutine twice.
-    const cql_login login{to_, tls_};
+    cql_login login{to_, tls_};
+    login.charges = charges_;
     for (const auto& at : *addresses) {
         auto connection = co_await cql_connection::open(executor_, at, login, why);
         if (!connection) continue;
@@ -238,7 +239,8 @@ asio::awaitable<void> cql_cluster::keep_connected(std::uint32_t number)
         }
         cql_failure why;
         const auto at = nodes_[number].at;
-        const cql_login login{to_, tls_, facts_.version};
+        cql_login login{to_, tls_, facts_.version};
+        login.charges = charges_;
         auto opened = co_await cql_connection::open(executor_, at, login, why);
         if (stopped_) {
             if (opened) opened->close(errc::cancelled);
@@ -272,6 +274,13 @@ asio::awaitable<void> cql_cluster::pause(std::chrono::milliseconds delay)
         if (left.count() <= 0) co_return;
         co_await sleep_for(timer, std::min(left, milliseconds(100)));
     }
+}
+
+std::vector<socket_address> cql_cluster::addresses() const
+{
+    std::vector<socket_address> out;
+    for (const auto& one : nodes_) out.push_back(one.at);
+    return out;
 }
 
 std::shared_ptr<cql_connection> cql_cluster::connection(std::uint32_t number)

@@ -71,14 +71,8 @@ asio::awaitable<bool> for_each_row(cql_cluster& from, std::string text, F on_row
     co_return true;
 }
 
-struct raw_schema {
-    std::vector<copy::table_row> tables;
-    std::map<std::string, std::vector<copy::column_row>> columns;  // by table
-    std::vector<copy::user_type_row> types;
-};
-
 asio::awaitable<bool>
-read_tables(cql_cluster& from, std::string keyspace, raw_schema& raw, cql_failure& why)
+read_tables(cql_cluster& from, std::string keyspace, schema_rows& raw, cql_failure& why)
 {
     const auto add_table = [&](const std::vector<cell>& c) {
         raw.tables.push_back(
@@ -109,7 +103,7 @@ read_tables(cql_cluster& from, std::string keyspace, raw_schema& raw, cql_failur
 }
 
 asio::awaitable<bool>
-read_types(cql_cluster& from, std::string keyspace, raw_schema& raw, cql_failure& why)
+read_types(cql_cluster& from, std::string keyspace, schema_rows& raw, cql_failure& why)
 {
     const auto add_type = [&](const std::vector<cell>& c) {
         raw.types.push_back(
@@ -129,8 +123,8 @@ read_types(cql_cluster& from, std::string keyspace, raw_schema& raw, cql_failure
 asio::awaitable<std::optional<keyspace_schema>>
 read_schema(cql_cluster& from, std::string keyspace, cql_failure& why)
 {
-    raw_schema raw;
     keyspace_schema out;
+    auto& raw = out.rows;
     if (const bool ok = co_await read_tables(from, keyspace, raw, why); !ok) co_return std::nullopt;
     if (const bool ok = co_await read_types(from, keyspace, raw, why); !ok) co_return std::nullopt;
     const auto add_view = [&](const std::vector<cell>& c) { out.views.push_back(text_of(c[0])); };

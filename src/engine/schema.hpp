@@ -10,7 +10,15 @@
 
 namespace dualwrite::engine {
 
+// As system_schema has them.
+struct schema_rows {
+    std::vector<copy::table_row> tables;
+    std::map<std::string, std::vector<copy::column_row>> columns;  // by table
+    std::vector<copy::user_type_row> types;
+};
+
 struct keyspace_schema {
+    schema_rows rows;
     std::map<std::string, copy::table_model> tables;
     std::map<std::string, std::string> unreadable;  // table -> why there is no model of it
     std::vector<std::string> views;                 // materialized: derived, never copied

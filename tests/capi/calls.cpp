@@ -65,6 +65,9 @@ TEST_SUITE("capi/calls")
             REQUIRE(dw_conf_try(c.conf, DW_REPORT_TEXT, &problems, &text, nullptr) == DW_OK);
             CHECK(problems == 1);
             CHECK(take(text).find("problem: the target is asleep\n") != std::string::npos);
+            REQUIRE(dw_conf_try(c.conf, DW_REPORT_CQL, nullptr, &text, nullptr) == DW_OK);
+            CHECK(std::string(text).empty());
+            dw_free(text);
             REQUIRE(dw_conf_try(c.conf, DW_REPORT_JSON, nullptr, &text, nullptr) == DW_OK);
             CHECK(take(text).find(R"("problems":["the target is asleep"])") != std::string::npos);
             c.set("target", "");
@@ -282,7 +285,7 @@ TEST_SUITE("capi/calls")
         refused(dw_conf_new(nullptr, DW_COMMAND_PROXY, &err));
         refused(dw_conf_new(&conf, 0, &err));
         refused(dw_conf_new(&conf, 3, &err));
-        refused(dw_conf_new(&conf, 32, &err));
+        refused(dw_conf_new(&conf, 64, &err));
         refused(dw_conf_set(nullptr, "a", "b", &err));
         refused(dw_conf_set(proxy_conf.conf, nullptr, "b", &err));
         refused(dw_conf_set(proxy_conf.conf, "threads", nullptr, &err));
@@ -293,7 +296,7 @@ TEST_SUITE("capi/calls")
         refused(dw_conf_check(nullptr, &err));
         refused(dw_conf_try(nullptr, DW_REPORT_TEXT, nullptr, &text, &err));
         refused(dw_conf_try(proxy_conf.conf, DW_REPORT_TEXT, nullptr, nullptr, &err));
-        refused(dw_conf_try(proxy_conf.conf, 7, nullptr, &text, &err));
+        refused(dw_conf_try(proxy_conf.conf, 3, nullptr, &text, &err));
         refused(dw_proxy_start(nullptr, proxy_conf.conf, &err));
         refused(dw_proxy_start(&proxy, nullptr, &err));
         refused(dw_proxy_start(&proxy, copy_conf.conf, &err));

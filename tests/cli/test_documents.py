@@ -19,7 +19,7 @@ class Documents(unittest.TestCase):
     def setUp(self):
         self.known = set()
         for command in ([support.PROXY], *([support.CLI, *words] for words in (
-                ["copy"], ["validate"], ["spool", "inspect"], ["spool", "replay"],
+                ["check"], ["copy"], ["validate"], ["spool", "inspect"], ["spool", "replay"],
                 ["dead-letters", "list"]))):
             text = subprocess.run([*command, "--help"], check=True, capture_output=True,
                                   text=True).stdout

@@ -60,7 +60,7 @@ class Completion(unittest.TestCase):
         self.assertIn("tmp", self.bash(*proxy, "--state-dir", "tm"))
         self.assertEqual(self.bash(*proxy, "--config", "/etc/host.con"), ["/etc/host.conf"])
         jobs = [support.CLI, "dualwrite"]
-        self.assertEqual(self.bash(*jobs, "c"), ["copy"])
+        self.assertEqual(self.bash(*jobs, "c"), ["check", "copy"])
         self.assertEqual(self.bash(*jobs, "spo"), ["spool"])
         self.assertEqual(self.bash(*jobs, "spool", ""), ["inspect", "replay", "salvage", "--help"])
         self.assertEqual(self.bash(*jobs, "spool", "re"), ["replay"])
@@ -83,7 +83,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(fish(support.PROXY, "dualwrite-proxy --durability "),
                          {"process", "fsync"})
         self.assertEqual(fish(support.CLI, "dualwrite "),
-                         {"copy", "validate", "spool", "dead-letters"})
+                         {"check", "copy", "validate", "spool", "dead-letters"})
         self.assertEqual(fish(support.CLI, "dualwrite spool "), {"inspect", "replay", "salvage"})
         for program, name, verbs in self.programs:
             for verb in verbs:

@@ -89,6 +89,18 @@ class Jobs(support.ProgramTest):
             self.assertEqual((done.returncode, done.stderr), (2, ""))
             self.assertEqual(json.loads(done.stdout)["problems"], ["asleep"])
 
+    def test_check_is_a_command_with_an_exit_code_of_its_own(self):
+        done = self.run_program("check", "src:1", "tgt:2", "--probe", "false", FAKE_START="throw")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("result: it would work", done.stdout)
+        done = self.run_program("check", "src:1", "tgt:2", "--json", FAKE_PROBLEM="asleep")
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertEqual(json.loads(done.stdout)["problems"], ["asleep"])
+        done = self.run_program("check", "src:1", "tgt:2", "--cql", FAKE_PROBLEM="asleep")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.check_usage("--table needs --keyspace", "check", "s", "t", "--table", "x")
+        self.check_usage("--rate", "check", "s", "t", "--rate", "5")
+
     def test_help_and_version(self):
         done = self.run_program("copy", "--help")
         self.assertEqual(done.returncode, 0)
@@ -96,8 +108,8 @@ class Jobs(support.ProgramTest):
         self.assertNotIn("--proxy-port", done.stdout)
         done = self.run_program("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for text in ("Usage: dualwrite COMMAND", "  copy  ", "  validate  ", "  spool inspect  ",
-                     "--version"):
+        for text in ("Usage: dualwrite COMMAND", "  check  ", "  copy  ", "  validate  ",
+                     "  spool inspect  ", "--version"):
             self.assertIn(text, done.stdout)
         self.assertRegex(self.run_program("--version").stdout, r"^dualwrite \d+\.\d+\.\d+\n$")
 

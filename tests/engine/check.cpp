@@ -160,6 +160,62 @@ TEST_SUITE("engine/check")
         CHECK(has(report.problems, "--state-dir: /proc/version is no directory"));
     }
 
+    TEST_CASE("check_long_text, check_cql, check_json: every table, node, trial and statement")
+    {
+        check_report report;
+        report.source.protocol_versions = {"4/v4"};
+        report.source.release = "5.0.8";
+        report.source.every_node = {
+            {"a:1", "", "5.0.8", 0}, {"b:1", "", "5.0.7", 700}, {"c:1", "no answer", "", {}}};
+        report.target.failure = "no";
+        report.tables = 2;
+        report.schema = {
+            {"shop.t", true, 3, {}, {}}, {"shop.longer", false, 10, {"no column v"}, {"a note"}}};
+        report.statements = {"CREATE TABLE a;", "CREATE TABLE b;"};
+        report.probed = "in a keyspace of its own";
+        report.probes = {
+            {"write time per cell", "cell_writetime", check_answer::no, "said so"},
+            {"TTL per cell", "cell_ttl", check_answer::unknown, ""}};
+        report.state_folder = "/var";
+        report.free_bytes = std::uint64_t{5} * 1024 * 1024;
+        const auto text = check_long_text(report);
+        for (const auto* part :
+             {"  node            b:1, 5.0.7, clock 700 ms ahead of this machine's\n",
+              "  node            c:1, no answer\n",
+              "  shop.t       3 columns    missing at the target\n",
+              "  shop.longer  10 columns   differs\n    no column v\n    a note\n",
+              "target tried in a keyspace of its own\n",
+              "  write time per cell               no, said so\n",
+              "  TTL per cell                      not known\n",
+              "  space           5 MiB in /var\n",
+              "CREATE TABLE a;\nCREATE TABLE b;\n"}) {
+            CAPTURE(part);
+            CHECK(text.find(part) != text.npos);
+        }
+        CHECK(text.ends_with("result: it would work\n"));
+        CHECK(check_text(report).find("CREATE") == std::string::npos);
+        CHECK(check_cql(report) == "CREATE TABLE a;\nCREATE TABLE b;\n");
+        const auto json = check_json(report);
+        for (const auto* part :
+             {R"("cell_writetime":{"answer":false,"detail":"said so"})",
+              R"("cell_ttl":{"answer":null,"detail":""})",
+              R"("statements":["CREATE TABLE a;","CREATE TABLE b;"])",
+              R"("free_bytes":5242880)",
+              R"({"address":"c:1","failure":"no answer"})"}) {
+            CAPTURE(part);
+            CHECK(json.find(part) != json.npos);
+        }
+    }
+
+    TEST_CASE("check_clusters: too little space for the spool is said beforehand")
+    {
+        pair_of_clusters pair;
+        pair.request.state_size_max = std::uint64_t{1} << 62;
+        const auto report = check_clusters(pair.request);
+        CHECK(report.free_bytes.has_value());
+        CHECK(has(report.notes, "--spool-size-max is"));
+    }
+
     TEST_CASE("check_text, check_json: show both sides and count the problems")
     {
         check_report report;

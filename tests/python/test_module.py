@@ -57,6 +57,14 @@ class Options(WithFolder):
         with self.assertRaises(ValueError):
             dualwrite.keys("frobnicate")
 
+    def test_check_says_what_stands_in_the_way(self):
+        report = dualwrite.check("127.0.0.1:1", "127.0.0.1:1", probe=False, tables="a",
+                                 keyspace="k", disable_source_tls=True, disable_target_tls=True,
+                                 state_dir=self.folder)
+        self.assertEqual(len(report["problems"]), 2)
+        self.assertIn("the source: ", report["problems"][0])
+        self.assertNotIn("keyspace", {k.name for k in dualwrite.keys("check") if k.required})
+
     def test_values_of_every_type_are_taken(self):
         self.proxy(wait=False, threads=2, wait_limit="5s", spool_size_max="1GiB",
                    drain_limit=datetime.timedelta(seconds=1.5), log_level="warning",

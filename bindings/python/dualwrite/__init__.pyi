@@ -37,6 +37,7 @@ from ._running import (
     JobProgress as JobProgress,
     Proxy as Proxy,
     ProxyProgress as ProxyProgress,
+    check as check,
     copy as copy,
     validate as validate,
 )

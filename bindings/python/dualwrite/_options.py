@@ -6,7 +6,7 @@ from collections import namedtuple
 from . import _dualwrite
 from ._errors import ConfigError
 
-_COMMANDS = {"proxy": 1, "copy": 2, "validate": 4}
+_COMMANDS = {"proxy": 1, "copy": 2, "validate": 4, "check": 32}
 _TYPES = ("text", "boolean", "number", "size", "duration", "choice")
 
 

@@ -184,6 +184,16 @@ def _start_job(command, source, target, keyspace, tables, log, use_environment, 
     return Job(_dualwrite.Job(conf, command == "copy"))
 
 
+def check(source, target, keyspace="", *, tables=(), use_environment=False, **options):
+    """Looks at both clusters and tries the target; the report of `dualwrite check --json`."""
+    options = {"source": source, "target": target, "keyspace": keyspace or None, **options}
+    if tables:
+        options["table"] = [tables] if isinstance(tables, str) else list(tables)
+    conf = configure("check", options, None, use_environment)
+    conf.check()
+    return _from_json(conf.try_json())
+
+
 def copy(source, target, keyspace, *, tables=(), log=None, use_environment=False, **options):
     """Starts to copy a keyspace, or some of its tables, with write times and expiry."""
     return _start_job("copy", source, target, keyspace, tables, log, use_environment, options)

@@ -83,6 +83,15 @@ class Job:
         trace: TracebackType | None,
     ) -> None: ...
 
+def check(
+    source: str,
+    target: str,
+    keyspace: str = "",
+    *,
+    tables: str | Iterable[str] = (),
+    use_environment: bool = False,
+    **options: _Option,
+) -> dict[str, Any]: ...
 def copy(
     source: str,
     target: str,

@@ -39,6 +39,7 @@ typedef struct dw_conf dw_conf;
 #define DW_COMMAND_VALIDATE 4u
 #define DW_COMMAND_REPLAY 8u /* deliver what is in the spool of a proxy that does not run */
 #define DW_COMMAND_RETRY 16u /* deliver dead letters */
+#define DW_COMMAND_CHECK 32u /* dw_conf_try() only: look at both sides, try the target */
 
 /*
  * A configuration of one command with its defaults. `command` is one DW_COMMAND_*.
@@ -88,10 +89,12 @@ DW_API int dw_conf_check(const dw_conf* conf, dw_error* err);
 
 #define DW_REPORT_TEXT 0u /* lines for people */
 #define DW_REPORT_JSON 1u /* one object: docs/operations.md */
+#define DW_REPORT_CQL 2u  /* dw_conf_try(): statements that make at the target what it lacks */
 
 /*
- * Connects to both sides as the command would, looks, and starts and changes nothing. Blocks, for
- * about a minute at most where a side does not answer.
+ * Connects to both sides as the command would, looks, and starts and changes nothing; only with
+ * DW_COMMAND_CHECK it also tries the target, in a table that it makes and drops (key `probe`).
+ * Blocks, for about a minute at most where a side does not answer.
  *
  * format    one DW_REPORT_*
  * problems  how many things would not work; they are in the report. May be NULL

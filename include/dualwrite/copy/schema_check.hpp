@@ -25,6 +25,13 @@ inline bool same_type(const cql_type& source, const cql_type& target)
     return true;
 }
 
+inline std::string type_name(const cql_type& type)
+{
+    std::string out;
+    protocol::append_type_text(out, type);
+    return out;
+}
+
 }  // namespace detail
 
 // Sentences, one for each reason why rows of `source` cannot be kept in `target`; empty: they can.
@@ -32,6 +39,7 @@ inline std::vector<std::string>
 target_problems(const table_model& source, const table_model& target)
 {
     std::vector<std::string> problems;
+    using detail::type_name;
     const auto say = [&](std::string what) { problems.push_back(std::move(what)); };
     if (source.partition_count != target.partition_count ||
         source.clustering_count != target.clustering_count)
@@ -49,7 +57,8 @@ target_problems(const table_model& source, const table_model& target)
         if (other->kind != column.kind) say("column " + name + " has another kind at the target");
         if (!detail::same_type(column.type, other->type) ||
             is_multi_cell(column.type) != is_multi_cell(other->type))
-            say("column " + name + " has another type at the target");
+            say("column " + name + " has another type at the target: " + type_name(other->type) +
+                ", not " + type_name(column.type));
         if (column.is_key() && i < target.columns.size() && target.columns[i].name != column.name)
             say("column " + name + " has another place in the target's key");
     }

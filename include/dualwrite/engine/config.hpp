@@ -23,7 +23,14 @@ namespace dualwrite::engine {
 enum class config_type : std::uint8_t { text, boolean, number, size, duration, choice };
 
 // Bits, so that a key can belong to several. Equal to DW_COMMAND_*.
-enum class command : std::uint8_t { proxy = 1, copy = 2, validate = 4, replay = 8, retry = 16 };
+enum class command : std::uint8_t {
+    proxy = 1,
+    copy = 2,
+    validate = 4,
+    replay = 8,
+    retry = 16,
+    check = 32
+};
 
 namespace key_flag {
 inline constexpr std::uint32_t secret = 1;       // its value is never shown
@@ -133,6 +140,9 @@ result<copy_options>
 make_copy_options(const config& from, const environment& env, std::string& why);
 result<validate_options>
 make_validate_options(const config& from, const environment& env, std::string& why);
+// Of `check`: only where to look.
+result<job_options>
+make_check_options(const config& from, const environment& env, std::string& why);
 result<check_request>
 make_check_request(const config& from, const environment& env, std::string& why);
 

@@ -48,12 +48,19 @@ protected:
     ~response_sink() = default;
 };
 
+// What answers said that their requests have cost: protocol/request_charge.hpp.
+struct cql_charges {
+    double units{0};
+    std::uint64_t answers{0};
+};
+
 // Whom to connect to and as whom.
 struct cql_login {
     endpoint to;
     std::shared_ptr<tls_client_context> tls;  // null: plain
     std::uint8_t version{0};                  // 0: the best that both speak
     std::chrono::milliseconds connect_limit{10'000};
+    std::shared_ptr<cql_charges> charges{};  // null: not counted
 };
 
 // One connection. All requests of one turn of the io_context leave in one write.
@@ -118,11 +125,13 @@ private:
     void expect(std::int16_t stream, response_sink& sink, std::chrono::milliseconds limit);
     bool deliver_all();
     bool deliver(const protocol::envelope_view& in);
+    void count_charge(const protocol::envelope_view& in) noexcept;
     void frame_envelopes();
     void flush();
     void wait_for_room();
 
     asio::any_io_executor executor_;
+    std::shared_ptr<cql_charges> charges_;
     asio::posix::stream_descriptor descriptor_;
     asio::steady_timer deadline_timer_;
     transport socket_;

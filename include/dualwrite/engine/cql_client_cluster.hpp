@@ -78,6 +78,13 @@ public:
     const cql_cluster_facts& facts() const noexcept { return facts_; }
     const std::string& side() const noexcept { return options_.side; }
 
+    const asio::any_io_executor& executor() const noexcept { return executor_; }
+    // Of the nodes, by number; the port that each is reached at.
+    std::vector<socket_address> addresses() const;
+    const std::shared_ptr<tls_client_context>& tls() const noexcept { return tls_; }
+    // Of all answers so far.
+    const cql_charges& charges() const noexcept { return *charges_; }
+
     // The least busy connection to a node, or to another one if it has none. Null: none is open.
     std::shared_ptr<cql_connection> connection(std::uint32_t node);
     // Node that holds a token as the first of its replicas.
@@ -139,6 +146,7 @@ private:
     cql_cluster_options options_;
     log_sink log_;
     std::shared_ptr<tls_client_context> tls_;
+    std::shared_ptr<cql_charges> charges_{std::make_shared<cql_charges>()};
     cql_cluster_facts facts_;
     std::vector<node> nodes_;
     std::map<std::string, cql_prepared_ptr> prepared_;
