@@ -19,21 +19,25 @@ constexpr std::size_t window_bytes_max = 32 * 1024 * 1024;
 }  // namespace
 
 delivery::delivery(
-    const delivery_tools& tools, std::unique_ptr<spool_log> log, delivery_observer* observer
+    const delivery_tools& tools,
+    std::unique_ptr<spool_log> log,
+    delivery_observer* observer,
+    std::shared_ptr<log_progress> progress
 )
     : tools_(tools), log_(std::move(log)), observer_(observer),
       window_(window_entries, bytes_max(tools.shared.options, window_bytes_max)),
-      alive_(std::make_shared<delivery*>(this)), progress_(tools.shared.logs.add(log_->is_left()))
+      alive_(std::make_shared<delivery*>(this)),
+      progress_(progress ? std::move(progress) : tools.shared.logs.add(log_->is_left()))
 {
     publish_progress();
+    progress_->unread.store(false, std::memory_order_release);
 }
 
 delivery::~delivery()
 {
     *alive_ = nullptr;
     if (!log_->exhausted()) return;
-    progress_->first_unfinished.store(UINT64_MAX);
-    progress_->oldest_replay_ms.store(log_progress::none);
+    progress_->end();
 }
 
 mutation_view delivery::view_of(std::uint64_t lsn) const

@@ -64,9 +64,12 @@ inline std::uint64_t bytes_max(const proxy_options& options, std::uint64_t usual
 // Threads: the loop's.
 class delivery final : private link_user {
 public:
-    // `observer` may be null.
+    // `observer` may be null. `progress` is the log's for the others to see; null: a new one.
     delivery(
-        const delivery_tools& tools, std::unique_ptr<spool_log> log, delivery_observer* observer
+        const delivery_tools& tools,
+        std::unique_ptr<spool_log> log,
+        delivery_observer* observer,
+        std::shared_ptr<log_progress> progress
     );
     ~delivery();
 

@@ -89,8 +89,9 @@ bool delivery::may_refresh(const waiting_refresh& its) const
         if (first_replay_ <= limit) return false;
     } else if (!window_.at_barrier()) {
         const bool room = takes_more() && (!next_ || window_.has_room_for(next_->lsn));
-        // Nothing but refreshes, and the logs might wait for each other for ever.
-        if (!room) return true;
+        // Nothing but refreshes, and the logs might wait for each other for ever. One that has not
+        // been read yet waits for nobody.
+        if (!room) return !tools_.shared.logs.any_unread();
         if (!all_read_ && last_added_ < limit) return false;
     }
     return tools_.shared.logs.replayed_until(its.until_ms, *progress_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -16,12 +17,21 @@ struct log_progress {
 
     std::uint64_t number{0};  // unique and constant
     bool left{false};         // of an earlier run; constant
+    std::atomic<bool> unread{false};
     std::atomic<std::uint64_t> last_lsn{0};
     std::atomic<std::uint64_t> first_unfinished{1};
     // When the oldest write was accepted that is to be replayed and is not at the target yet.
     std::atomic<std::int64_t> oldest_replay_ms{none};
     // Everything before its oldest TRUNCATE is delivered: when that one was accepted.
     std::atomic<std::int64_t> truncate_accepted_ms{none};
+
+    // All that it had is finished, and nothing comes.
+    void end() noexcept
+    {
+        unread.store(false);
+        first_unfinished.store(UINT64_MAX);
+        oldest_replay_ms.store(none);
+    }
 };
 
 class log_progresses {
@@ -35,6 +45,25 @@ public:
         made->left = left;
         all_.push_back(made);
         return made;
+    }
+
+    // Of an earlier run, and nobody knows yet what it has: nothing of it is finished until end().
+    std::shared_ptr<log_progress> add_unread()
+    {
+        auto made = add(true);
+        made->unread.store(true);
+        made->last_lsn.store(UINT64_MAX - 1);
+        made->oldest_replay_ms.store(INT64_MIN);
+        return made;
+    }
+
+    bool any_unread() const
+    {
+        const std::lock_guard lock(mutex_);
+        return std::any_of(all_.begin(), all_.end(), [](const auto& one) {
+            const auto its = one.lock();
+            return its && its->unread.load(std::memory_order_acquire);
+        });
     }
 
     std::vector<std::shared_ptr<log_progress>> others(const log_progress& than) const

@@ -2,6 +2,7 @@
 #include <dualwrite/engine/status_http.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 #include <thread>
 
+#include "left_logs.hpp"
 #include "proxy_shared.hpp"
 #include "proxy_status.hpp"
 #include "schema_watch.hpp"
@@ -48,6 +50,12 @@ std::uint16_t port_of(int fd)
                : ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
 }
 
+std::int64_t steady_now_ms()
+{
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 // Another process on the port would get a share of the clients, since all loops share it.
 bool port_is_taken(const socket_address& address)
 {
@@ -84,11 +92,14 @@ private:
     result<void> open_spool(std::string& why);
     result<void> open_listeners(std::vector<unique_fd>& listeners, std::string& why);
     result<void> start_workers(std::vector<unique_fd> listeners, std::string& why);
+    void read_left_logs();
     void supervise();
     bool drained() const;
 
     proxy_shared shared_;
     workers workers_;
+    std::unique_ptr<left_logs> left_;
+    std::size_t next_adopter_{0};  // in workers_; the reader's, once it runs
     std::unique_ptr<schema_watch> watch_;
     std::unique_ptr<status_http> http_;
     std::uint16_t port_{0};
@@ -165,23 +176,24 @@ result<void> running_proxy::start_workers(std::vector<unique_fd> listeners, std:
         }
         workers_.push_back(std::make_unique<worker>(shared_, std::move(*log), std::move(listener)));
     }
-    std::uint64_t left_writes = 0;
-    std::size_t next = 0;
-    for (auto& left : shared_.spool->take_left_logs()) {
-        if (left->exhausted()) {
-            left->close_finished();
-            continue;
-        }
-        left_writes += left->backlog();
-        shared_.left_logs.fetch_add(1);
-        workers_[next++ % workers_.size()]->adopt(std::move(left));
-    }
-    if (left_writes != 0)
-        shared_.log(
-            log_level::info,
-            std::to_string(left_writes) + " writes of an earlier run are delivered now"
-        );
-    return {};
+    left_ = std::make_unique<left_logs>(shared_);
+    return left_->hand_out_read(
+        [this](left_log log) {
+            workers_[next_adopter_++ % workers_.size()]->adopt(std::move(log));
+        },
+        why
+    );
+}
+
+// The rest, while clients are served.
+void running_proxy::read_left_logs()
+{
+    left_->start([this](left_log log) {
+        auto& to = *workers_[next_adopter_++ % workers_.size()];
+        to.on().post([&to, its = std::make_shared<left_log>(std::move(log))] {
+            to.adopt(std::move(*its));
+        });
+    });
 }
 
 result<void> running_proxy::begin(std::string& why)
@@ -226,6 +238,7 @@ result<void> running_proxy::begin(std::string& why)
     }
     watch_ = std::make_unique<schema_watch>(shared_);
     for (auto& one : workers_) one->start();
+    read_left_logs();
     supervisor_ = std::thread([this] { supervise(); });
     return {};
 }
@@ -235,7 +248,7 @@ bool running_proxy::drained() const
     for (const auto& one : workers_)
         if (one->counters().draining.get() == 0) return false;
     const auto totals = sum(workers_);
-    return totals.clients == 0 && totals.backlog == 0;
+    return totals.clients == 0 && totals.backlog == 0 && shared_.unread.logs.load() == 0;
 }
 
 // Ends the workers when the spool has failed or, while stopping, when nothing is left to do.
@@ -245,10 +258,12 @@ void running_proxy::supervise()
     for (;;) {
         changed_.wait_for(lock, supervise_interval);
         if (!shared_.options.deliver_only) shared_.check_age(sum(workers_).oldest_age_ms);
+        left_->report(steady_now_ms());
         const bool over = stopping_ && std::chrono::steady_clock::now() >= deadline_;
         if (shared_.failed.load() || over || (stopping_ && drained())) break;
     }
     lock.unlock();
+    left_->stop();
     for (auto& one : workers_) one->stop();
     for (auto& one : workers_) one->join();
     lock.lock();
@@ -290,6 +305,7 @@ running_proxy::~running_proxy()
     }
     http_.reset();
     watch_.reset();
+    left_.reset();
     // Its answers go to the loops, so it ends before them.
     if (shared_.refresh) shared_.refresh->stop();
     workers_.clear();

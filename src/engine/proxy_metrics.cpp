@@ -74,10 +74,10 @@ std::string seconds_of(std::uint64_t ms)
     return text;
 }
 
-void append_numbers(exposition& out, const workers& all)
+void append_numbers(exposition& out, const proxy_shared& shared, const workers& all)
 {
     using kind = proxy_number::kind;
-    const auto totals = sum(all);
+    const auto totals = totals_of(shared, all);
     for (const auto& its : proxy_numbers) {
         const auto value = totals.*(its.value);
         out.begin(its.metric, its.is == kind::counter ? "counter" : "gauge", its.help);
@@ -104,6 +104,14 @@ void append_spool(exposition& out, const proxy_shared& shared)
     );
     out.gauge("dualwrite_spool_age_alarm", "1: half of it has passed", shared.age_alarm.load());
     out.gauge("dualwrite_spool_too_old", "1: 90 %, writes are refused", shared.too_old.load());
+    const auto& unread = shared.unread;
+    out.gauge(
+        "dualwrite_spool_unread_logs",
+        "Logs of earlier runs that are not read yet",
+        unread.logs.load()
+    );
+    out.gauge("dualwrite_spool_unread_bytes", "What they had at the start", unread.bytes.load());
+    out.gauge("dualwrite_spool_read_bytes", "What is read of that", unread.reading.bytes.load());
 }
 
 void append_tls(exposition& out, const proxy_tls& tls)
@@ -184,7 +192,7 @@ std::string metrics_text(const proxy_shared& shared, const workers& all)
     out.gauge(
         "dualwrite_start_time_seconds", "When it was started, since 1970", shared.started_ms / 1000
     );
-    append_numbers(out, all);
+    append_numbers(out, shared, all);
     append_spool(out, shared);
     out.gauge("dualwrite_memory_bytes", "Bytes of all buffers", shared.memory.used());
     out.gauge(

@@ -79,6 +79,22 @@ struct login {
     bool known() const noexcept { return !username.empty(); }
 };
 
+// Logs of earlier runs that are being read: what is known of them.
+struct unread_logs {
+    std::atomic<std::uint64_t> logs{0};
+    std::atomic<std::uint64_t> writes_max{0};  // that may not be delivered
+    std::atomic<std::uint64_t> bytes{0};       // of all, those that have been read too
+    spool_reading reading;
+
+    // One is read, and what waits in it is counted elsewhere. 0 writes: it was never unread.
+    void handed_out(std::uint64_t counted) noexcept
+    {
+        if (counted == 0) return;
+        writes_max.fetch_sub(counted);
+        logs.fetch_sub(1);
+    }
+};
+
 // What the threads of one proxy share.
 class proxy_shared {
 public:
@@ -103,6 +119,7 @@ public:
     // While one of these holds, a table that the target does not know may still come.
     std::atomic<std::uint32_t> schema_pending{0};
     std::atomic<std::uint32_t> left_logs{0};
+    unread_logs unread;  // and part of those
     // The source's schema has changed, or a table is not in what was read: read it again soon.
     std::atomic<bool> shapes_wanted{true};
     void want_shapes() noexcept { shapes_wanted.store(true, std::memory_order_relaxed); }

@@ -76,6 +76,13 @@ proxy_totals sum(const workers& all)
     return out;
 }
 
+proxy_totals totals_of(const proxy_shared& shared, const workers& all)
+{
+    auto out = sum(all);
+    out.backlog += shared.unread.writes_max.load();
+    return out;
+}
+
 namespace {
 
 nlohmann::json side_json(const endpoint& where, bool reachable)
@@ -114,7 +121,12 @@ nlohmann::json spool_json(const proxy_shared& shared)
         {"age_alarm", shared.age_alarm.load()},
         {"too_old", shared.too_old.load()},
         {"problem", shared.spool->problem()},
-        {"left_logs", shared.left_logs.load()}};
+        {"left_logs", shared.left_logs.load()},
+        {"reading",
+         {{"logs", shared.unread.logs.load()},
+          {"size_bytes", shared.unread.bytes.load()},
+          {"read_bytes", shared.unread.reading.bytes.load()},
+          {"writes_max", shared.unread.writes_max.load()}}}};
 }
 
 nlohmann::json tables_json(const workers& all)
@@ -148,7 +160,7 @@ table_counts::sums table_writes(const workers& all)
 
 std::string status_json(const proxy_shared& shared, const workers& all)
 {
-    const auto totals = sum(all);
+    const auto totals = totals_of(shared, all);
     nlohmann::json out;
     out["version"] = version_text();
     out["time_ms"] = now_ms(CLOCK_REALTIME);

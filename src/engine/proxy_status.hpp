@@ -42,6 +42,8 @@ struct proxy_totals {
 
 std::string version_text();
 proxy_totals sum(const workers& all);
+// The same for who asks from outside: what was left and is not read yet counts as waiting.
+proxy_totals totals_of(const proxy_shared& shared, const workers& all);
 // Statements that write, by "keyspace.table"; each of a batch counts.
 table_counts::sums table_writes(const workers& all);
 std::string status_json(const proxy_shared& shared, const workers& all);

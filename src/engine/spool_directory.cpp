@@ -80,11 +80,48 @@ result<std::unique_ptr<spool_directory>> spool_directory::open(
     if (!recovered->problem.empty()) shared->report(recovered->problem);
     std::unique_ptr<spool_directory> directory(new spool_directory(std::move(shared)));
     for (auto& log : recovered->logs) {
-        directory->clock_us_ = std::max(directory->clock_us_, log.clock_us);
-        auto parts = std::make_unique<spool_log_parts>(directory->shared_, std::move(log), true);
-        directory->left_.emplace_back(new spool_log(std::move(parts)));
+        directory->clock_us_ = std::max(directory->clock_us_, log->clock_us());
+        directory->left_.emplace_back(directory->shared_, std::move(log));
     }
     return directory;
+}
+
+unread_log::unread_log(
+    std::shared_ptr<spool_shared> shared, std::unique_ptr<spool_log_recovery> files
+)
+    : shared_(std::move(shared)), files_(std::move(files))
+{
+}
+
+unread_log::~unread_log() = default;
+unread_log::unread_log(unread_log&&) noexcept = default;
+unread_log& unread_log::operator=(unread_log&&) noexcept = default;
+
+bool unread_log::is_read() const noexcept
+{
+    return files_->is_read();
+}
+
+std::uint64_t unread_log::unread_bytes() const noexcept
+{
+    return files_->unread_bytes();
+}
+
+std::uint64_t unread_log::unfinished_max() const noexcept
+{
+    return files_->unfinished_max();
+}
+
+result<std::unique_ptr<spool_log>> unread_log::read(std::string& why, spool_reading& progress)
+{
+    auto state = files_->read_all(progress);
+    if (!state) {
+        why = files_->why().empty() ? state.error().message() : files_->why();
+        return fail(state.error());
+    }
+    auto parts = std::make_unique<spool_log_parts>(shared_, *std::move(state), true);
+    files_.reset();
+    return std::unique_ptr<spool_log>(new spool_log(std::move(parts)));
 }
 
 spool_directory::spool_directory(std::shared_ptr<spool_shared> shared) : shared_(std::move(shared))
@@ -93,7 +130,7 @@ spool_directory::spool_directory(std::shared_ptr<spool_shared> shared) : shared_
 
 spool_directory::~spool_directory() = default;
 
-std::vector<std::unique_ptr<spool_log>> spool_directory::take_left_logs()
+std::vector<unread_log> spool_directory::take_left_logs()
 {
     const std::lock_guard lock(left_mutex_);
     return std::exchange(left_, {});

@@ -153,16 +153,16 @@ recover_spool(spool_storage& storage, const std::string& directory, bool fsync, 
     recovered_spool spool;
     std::vector<broken_file> broken;
     for (const auto& [id, numbers] : found->logs) {
-        spool_log_recovery recovery(storage, directory, id, numbers, why);
-        auto log = recovery.run();
-        if (!log) return failed(log.error());
-        if (fsync) DW_CHECK(recovery.sync());
-        if (*log) spool.logs.push_back(**std::move(log));
-        broken.insert(broken.end(), recovery.broken().begin(), recovery.broken().end());
+        auto log = std::make_unique<spool_log_recovery>(storage, directory, id, numbers, fsync);
+        const auto written = log->find_end();
+        why = log->why();
+        if (!written) return failed(written.error());
+        broken.insert(broken.end(), log->broken().begin(), log->broken().end());
+        if (*written) spool.logs.push_back(std::move(log));
     }
     std::sort(spool.logs.begin(), spool.logs.end(), [](const auto& a, const auto& b) {
-        return std::pair(a.identity.created_us, a.identity.log) <
-               std::pair(b.identity.created_us, b.identity.log);
+        return std::pair(a->identity().created_us, a->identity().log) <
+               std::pair(b->identity().created_us, b->identity().log);
     });
 
     cleaner clean(storage, directory, fsync, *std::move(found));

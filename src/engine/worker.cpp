@@ -35,7 +35,8 @@ worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd l
     live_ = std::make_unique<delivery>(
         delivery_tools{loop_, shared_, counters_, registry_, source_, target_},
         std::move(log),
-        observer
+        observer,
+        nullptr
     );
     // What is behind the limit is for outcomes, too, and for all loops.
     const auto reserve = shared.options.spool_size_max - shared.spool->size_limit();
@@ -49,14 +50,16 @@ worker::~worker()
     join();
 }
 
-void worker::adopt(std::unique_ptr<spool_log> left)
+void worker::adopt(left_log left)
 {
     left_.push_back(std::make_unique<delivery>(
         delivery_tools{loop_, shared_, counters_, registry_, source_, target_},
-        std::move(left),
-        nullptr
+        std::move(left.log),
+        nullptr,
+        std::move(left.progress)
     ));
     update_backlog();
+    shared_.unread.handed_out(left.counted);
 }
 
 void worker::start()

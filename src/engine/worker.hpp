@@ -16,6 +16,7 @@
 
 #include "delivery.hpp"
 #include "dirty_partitions.hpp"
+#include "left_logs.hpp"
 #include "link_pool.hpp"
 #include "proxy_shared.hpp"
 
@@ -39,8 +40,8 @@ public:
     worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd listener);
     ~worker();
 
-    // A log of an earlier run, to be delivered by this loop. Before start().
-    void adopt(std::unique_ptr<spool_log> left);
+    // A log of an earlier run, to be delivered by this loop. Before start(), or on its thread.
+    void adopt(left_log left);
     void start();
     // What start()'s thread does around loop::run(), for a host that turns the loop itself.
     void begin();

@@ -168,19 +168,25 @@ void bench_recovery(const std::string& path)
     auto begin = bench_clock::now();
     const auto directory = *spool_directory::open(options, why);
     const auto opened = elapsed_ns(begin);
-    const auto left = directory->take_left_logs();
+    begin = bench_clock::now();
+    spool_reading progress;
+    auto unread = directory->take_left_logs();
+    const auto left = unread.front().read(why, progress);
+    must(left.has_value(), "reading the log");
+    const auto checked = elapsed_ns(begin);
     begin = bench_clock::now();
     std::uint64_t count = 0;
-    for (auto next = *left.front()->next_intent(); next; next = *left.front()->next_intent()) {
-        left.front()->release(next->lsn);
+    for (auto next = *(*left)->next_intent(); next; next = *(*left)->next_intent()) {
+        (*left)->release(next->lsn);
         ++count;
     }
     must(count == intents, "recovery");
     std::printf(
-        "recovery %d x %zu B             open %.0f ns per intent, read %.0f ns per intent\n",
+        "recovery %d x %zu B             open %.0f, check %.0f, read %.0f ns per intent\n",
         intents,
         payload_size,
         opened / intents,
+        checked / intents,
         elapsed_ns(begin) / intents
     );
 }

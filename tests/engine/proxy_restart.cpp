@@ -1,8 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "../support/proxy_rig.hpp"
 
@@ -18,6 +22,39 @@ const std::string insert = "INSERT INTO k.t (a, b) VALUES (?, ?)";
 bound_values row(std::int32_t a)
 {
     return bound_values().of(a).of("text");
+}
+
+// A backlog that takes several files of the spool, of a target that is down.
+void leave_several_files(proxy_rig& rig, std::int32_t writes)
+{
+    rig.options.spool_size_max = std::uint64_t{3} << 20;
+    rig.target.down();
+    rig.start(false);
+    auto client = rig.client(5);
+    const auto id = client.prepare(insert);
+    const std::string text(1000, 'x');
+    for (std::int32_t a = 0; a < writes; ++a)
+        CHECK(client.execute(id, bound_values().of(a).of(text)).op() == opcode::result);
+}
+
+std::vector<std::filesystem::path> spool_files(const proxy_rig& rig)
+{
+    std::vector<std::filesystem::path> out;
+    for (const auto& its : std::filesystem::directory_iterator(rig.options.state_dir + "/spool"))
+        if (its.path().extension() == ".log") out.push_back(its.path());
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+// Changes a bit in the middle of the file; a second call puts it back.
+void flip(const std::filesystem::path& path)
+{
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    const auto place = static_cast<std::streamoff>(std::filesystem::file_size(path) / 2);
+    file.seekg(place);
+    const auto was = file.get();
+    file.seekp(place);
+    file.put(static_cast<char>(was ^ 1));
 }
 
 using write_times = std::set<std::pair<std::string, std::int64_t>>;  // values, write time
@@ -67,6 +104,59 @@ TEST_CASE("proxy: what was not delivered when it ended is delivered by the next 
     // The source had answered them all: it was not asked again.
     CHECK(rig.source.count(is_write) == 220);
     CHECK(rig.has_logged("220 writes of an earlier run are delivered now"));
+}
+
+TEST_CASE("proxy: a backlog of several files is read while clients are served, and delivered whole")
+{
+    proxy_rig rig;
+    leave_several_files(rig, 700);
+    rig.stop(0);
+    REQUIRE(spool_files(rig).size() >= 2);
+    rig.options.spool_size_max = std::uint64_t{64} << 20;
+    rig.target.up();
+    rig.start();
+    CHECK(rig.client(5).query(insert, row(700)).op() == opcode::result);
+    REQUIRE(rig.is_delivered());
+    check_same_writes(rig, 701);
+    CHECK(rig.has_logged("that earlier runs have left in the spool; clients are served meanwhile"));
+    CHECK(rig.has_logged("700 writes of an earlier run are delivered now"));
+    CHECK(rig.number("dead_letters") == 0);
+}
+
+TEST_CASE("proxy: it stops when a file of its backlog is damaged, and leaves all of it as it was")
+{
+    proxy_rig rig;
+    leave_several_files(rig, 700);
+    rig.stop(0);
+    const auto left = spool_files(rig);
+    REQUIRE(left.size() >= 2);
+    flip(left[0]);
+    rig.target.up();
+    rig.launch();
+    REQUIRE(rig.running().wait(20'000));
+    const auto why = rig.running().failure();
+    CHECK(why.find(left[0].filename().string() + " is damaged at byte") != why.npos);
+    CHECK(why.find("dualwrite spool salvage") != why.npos);
+    rig.stop(0);
+    CHECK(rig.target.count(is_write) == 0);
+    const auto after = spool_files(rig);
+    CHECK(std::includes(after.begin(), after.end(), left.begin(), left.end()));
+
+    flip(left[0]);
+    rig.start();
+    REQUIRE(rig.is_delivered());
+    check_same_writes(rig, 700);
+}
+
+TEST_CASE("proxy: a drain waits for what has not been read yet")
+{
+    proxy_rig rig;
+    leave_several_files(rig, 700);
+    rig.stop(0);
+    rig.target.up();
+    rig.launch();
+    rig.stop(20'000);
+    check_same_writes(rig, 700);
 }
 
 TEST_CASE("proxy: several runs, each with something left, lose nothing and keep every time")

@@ -56,9 +56,9 @@ TEST_SUITE("engine/spool")
         }
         const auto directory = must_open(disk);
         CHECK(directory->clock_high_water_us() == 123'456'789);
-        auto left = directory->take_left_logs();
+        auto left = take_left(*directory);
         REQUIRE(left.size() == 1);
-        CHECK(directory->take_left_logs().empty());
+        CHECK(take_left(*directory).empty());
         auto& log = *left.front();
         CHECK(log.is_left());
         CHECK_FALSE(log.exhausted());
@@ -95,7 +95,7 @@ TEST_SUITE("engine/spool")
             CHECK(same(intents[1].payload, payload_of(2, 1'000'000)));
         }
         const auto directory = must_open(disk->copy());
-        const auto log = std::move(directory->take_left_logs().front());
+        const auto log = std::move(take_left(*directory).front());
         const auto intents = read_all(*log);
         REQUIRE(intents.size() == 3);
         CHECK(same(intents[1].payload, payload_of(2, 1'000'000)));
@@ -167,7 +167,7 @@ TEST_SUITE("engine/spool")
         CHECK(recorded(21, 22));
         CHECK_FALSE(recorded(23, 23 + 4094));
         CHECK(recorded(23 + 4095, 23 + 4095));
-        const auto left = std::move(must_open(disk->copy())->take_left_logs().front());
+        const auto left = std::move(take_left(*must_open(disk->copy())).front());
         CHECK(left->first_unfinished() == 23 + 4096);
     }
 
@@ -268,7 +268,7 @@ TEST_SUITE("engine/spool")
         CHECK(disk->data(segments_of(*disk).front()).size() < 7000);
         const auto directory = must_open(disk);
         CHECK(directory->size_bytes() == disk->data(segments_of(*disk).front()).size());
-        const auto log = std::move(directory->take_left_logs().front());
+        const auto log = std::move(take_left(*directory).front());
         CHECK(lsns_of(read_all(*log)) == std::vector<std::uint64_t>{2});
     }
 }

@@ -86,7 +86,7 @@ void check_promises(const std::shared_ptr<memory_disk>& disk, const promises& to
 {
     const auto directory = must_open(disk);
     std::set<std::uint64_t> found;
-    for (const auto& log : directory->take_left_logs())
+    for (const auto& log : take_left(*directory))
         for (const auto& intent : read_all(*log)) {
             const auto size = intent.payload.size();
             CHECK((size == payload_size || size == 40'000));

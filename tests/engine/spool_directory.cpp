@@ -98,7 +98,7 @@ TEST_SUITE("engine/spool_directory")
             // No live log is made: what is delivered must stay, or the clock would be lost.
             const auto directory = must_open(disk);
             CHECK(directory->clock_high_water_us() == 5000);
-            for (const auto& log : directory->take_left_logs()) {
+            for (const auto& log : take_left(*directory)) {
                 REQUIRE(log->exhausted());
                 log->close_finished();
             }
@@ -107,7 +107,7 @@ TEST_SUITE("engine/spool_directory")
         for (int run = 0; run < 3; ++run) {
             const auto directory = must_open(disk);
             CHECK(directory->clock_high_water_us() == 5000);
-            for (const auto& log : directory->take_left_logs()) log->close_finished();
+            for (const auto& log : take_left(*directory)) log->close_finished();
             const auto live = must_create(*directory);
             CHECK(segments_of(*disk).size() == 1);
         }
@@ -124,7 +124,7 @@ TEST_SUITE("engine/spool_directory")
             disk = disk->copy();
         }
         int run = 0;
-        for (const auto& log : must_open(disk)->take_left_logs())
+        for (const auto& log : take_left(*must_open(disk)))
             CHECK(read_all(*log).front().payload == "run " + std::to_string(run++));
         CHECK(run == 5);
     }

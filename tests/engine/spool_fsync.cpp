@@ -155,7 +155,7 @@ TEST_SUITE("engine/spool_fsync")
             REQUIRE(log->commit());
         }
         const auto directory = must_open(disk, fsync_options());
-        const auto left = directory->take_left_logs();
+        const auto left = take_left(*directory);
         REQUIRE(left.size() == 1);
         const auto name = segments_of(*disk).front();
         disk->hold(true);
@@ -247,7 +247,7 @@ TEST_SUITE("engine/spool_fsync")
             CHECK(failures == 0);
         }
         const auto directory = must_open(disk, options);
-        const auto left = directory->take_left_logs();
+        const auto left = take_left(*directory);
         REQUIRE(left.size() == 4);
         for (const auto& log : left)
             CHECK(lsns_of(read_all(*log)) == std::vector<std::uint64_t>{100, 200, 300, 400, 500});

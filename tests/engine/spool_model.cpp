@@ -67,7 +67,7 @@ private:
         std::int64_t clock = 0;
         for (const auto& p : pairs_) clock = std::max(clock, p.recorded_clock);
         CHECK(directory_->clock_high_water_us() >= clock);
-        match(directory_->take_left_logs());
+        match(take_left(*directory_));
         add_live();
     }
 

@@ -33,7 +33,7 @@ public:
             one_run(generation);
         }
         const auto directory = must_open(disk_, options_);
-        check(directory->take_left_logs());
+        check(take_left(*directory));
     }
 
 private:
@@ -42,9 +42,10 @@ private:
     void one_run(int generation)
     {
         if (roll(2) == 0) interrupt_opening();
+        if (roll(2) == 0) interrupt_reading();
         auto directory = must_open(disk_, options_);
         CHECK(directory->clock_high_water_us() >= promised_clock_);
-        auto left = check(directory->take_left_logs());
+        auto left = check(take_left(*directory));
         auto log = must_create(*directory);
         const auto tag = "G" + std::to_string(generation);
 
@@ -71,6 +72,20 @@ private:
         disk->fail_at = 1 + roll(80);
         const auto opened = open_disk(disk, options_);
         disk_ = roll(2) == 0 ? disk->copy() : disk->lose_power(random_);
+    }
+
+    // It serves already, with a log of its own, and has read some of what was left.
+    void interrupt_reading()
+    {
+        auto directory = must_open(disk_, options_);
+        CHECK(directory->clock_high_water_us() >= promised_clock_);
+        const auto log = must_create(*directory);
+        spool_reading progress;
+        for (auto& unread : directory->take_left_logs()) {
+            std::string why;
+            if (roll(2) == 0) CHECK(unread.read(why, progress));
+        }
+        disk_ = roll(2) == 0 ? disk_->copy() : disk_->lose_power(random_);
     }
 
     void turn(spool_log& log, const std::string& tag)

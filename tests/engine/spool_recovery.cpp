@@ -51,11 +51,15 @@ outcome recover(const std::shared_ptr<memory_disk>& disk, std::size_t size)
     auto opened = open_disk(disk);
     outcome found{opened.error, opened.why, {}};
     if (!opened.directory) return found;
-    for (const auto& log : opened.directory->take_left_logs())
-        for (const auto& intent : read_all(*log)) {
+    spool_reading progress;
+    for (auto& unread : opened.directory->take_left_logs()) {
+        auto log = unread.read(found.why, progress);
+        if (!log) return {log.error(), found.why, {}};
+        for (const auto& intent : read_all(**log)) {
             if (intent.payload != payload_of(intent.lsn, size)) FAIL("another record came out");
             found.lsns.push_back(intent.lsn);
         }
+    }
     return found;
 }
 
@@ -299,7 +303,7 @@ TEST_SUITE("engine/spool_recovery")
         disk->data(name)[record_ends(disk->data(name)).back() - 2] ^= std::byte{1};
         for (std::uint64_t round = 1; round <= 5; ++round) {
             const auto directory = must_open(disk);
-            auto left = directory->take_left_logs();
+            auto left = take_left(*directory);
             REQUIRE(left.size() == 1);
             auto& log = *left.front();
             CHECK(log.last_lsn() == 19);
@@ -352,6 +356,100 @@ TEST_SUITE("engine/spool_recovery")
         CHECK_FALSE(disk->files.contains("spare-7"));
         CHECK(disk->files.contains("notes.txt"));
         CHECK(disk->files.contains("dw-zz-00000001.log"));
+    }
+
+    TEST_CASE("spool: opening reads the last file of each log, reading the others")
+    {
+        const auto disk = disk_with(2000, 300, 100);
+        const auto names = segments_of(*disk);
+        auto directory = must_open(disk);
+        const auto opening = disk->reads;
+        CHECK(opening < names.size() / 2);
+        auto left = directory->take_left_logs();
+        REQUIRE(left.size() == 1);
+        CHECK_FALSE(left.front().is_read());
+        CHECK(left.front().unfinished_max() == 2000);
+        CHECK(left.front().unread_bytes() == directory->size_bytes());
+        std::string why;
+        spool_reading progress;
+        const auto log = left.front().read(why, progress);
+        REQUIRE(log);
+        CHECK(disk->reads >= opening + names.size());
+        CHECK(progress.bytes == directory->size_bytes());
+        CHECK((*log)->backlog() == 2000);
+    }
+
+    TEST_CASE("spool: a log of one file is read when it is opened")
+    {
+        const auto disk = disk_with(20, 60);
+        const auto directory = must_open(disk);
+        const auto reads = disk->reads;
+        auto left = directory->take_left_logs();
+        CHECK(left.front().is_read());
+        CHECK(left.front().unfinished_max() == 20);
+        CHECK(left.front().unread_bytes() == 0);
+        std::string why;
+        spool_reading progress;
+        CHECK(left.front().read(why, progress));
+        CHECK(disk->reads == reads);
+    }
+
+    TEST_CASE("spool: reading that is told to end leaves the log to the next run")
+    {
+        const auto disk = disk_with(300, 300);
+        {
+            const auto directory = must_open(disk);
+            auto left = directory->take_left_logs();
+            std::string why;
+            spool_reading progress;
+            progress.stop = true;
+            const auto log = left.front().read(why, progress);
+            REQUIRE_FALSE(log);
+            CHECK(log.error() == std::errc::operation_canceled);
+        }
+        CHECK(recover(disk, 300).lsns == numbers_to(300));
+    }
+
+    TEST_CASE("spool: damage before the last file is found when it is read, and changes nothing")
+    {
+        const auto disk = disk_with(300, 300);
+        const auto name = segments_of(*disk)[1];
+        const auto place = record_ends(disk->data(name))[5];
+        disk->data(name)[place + 40] ^= std::byte{1};
+        disk->tracing = true;
+        const auto found = recover(disk, 300);
+        CHECK(found.error == errc::spool_corrupt);
+        CHECK(found.why.starts_with(
+            "the spool file state/spool/" + name + " is damaged at byte " + std::to_string(place)
+        ));
+        // Nothing but the empty space behind its last record is gone.
+        for (const auto& call : disk->trace) {
+            CHECK(call.what == disk_call::kind::resize);
+            CHECK(call.file == disk->files.at(segments_of(*disk).back()));
+        }
+    }
+
+    TEST_CASE("spool: the clock of a log whose last file was torn at its first record is there")
+    {
+        const auto disk = std::make_shared<memory_disk>();
+        {
+            const auto directory = must_open(disk);
+            const auto log = must_create(*directory);
+            log->set_clock(5000);
+            for (std::uint64_t lsn = 1; segments_of(*disk).size() < 4; ++lsn) {
+                append(*log, payload_of(lsn, 300));
+                log->set_clock(static_cast<std::int64_t>(5000 + lsn));
+                REQUIRE(log->commit());
+            }
+        }
+        const auto last = segments_of(*disk).back();
+        const auto whole = must_open(disk->copy())->clock_high_water_us();
+        const auto ends = record_ends(disk->data(last));
+        disk->data(last).resize(ends[1] - 1);
+        const auto torn = must_open(disk)->clock_high_water_us();
+        CHECK(torn > 5000);
+        CHECK(torn <= whole);
+        CHECK(segments_of(*disk).back() == last);
     }
 
     TEST_CASE("spool: a log of many segments comes back whole")

@@ -25,6 +25,7 @@ using dualwrite::engine::durability;
 using dualwrite::engine::spool_directory;
 using dualwrite::engine::spool_log;
 using dualwrite::engine::spool_options;
+using dualwrite::engine::spool_reading;
 using dualwrite::engine::write_state;
 
 inline spool_options small_options()
@@ -64,6 +65,21 @@ must_open(const std::shared_ptr<memory_disk>& disk, const spool_options& options
     INFO(opened.why);
     REQUIRE(opened.directory);
     return std::move(opened.directory);
+}
+
+// Reads all logs of earlier runs.
+inline std::vector<std::unique_ptr<spool_log>> take_left(spool_directory& directory)
+{
+    std::vector<std::unique_ptr<spool_log>> logs;
+    spool_reading progress;
+    for (auto& unread : directory.take_left_logs()) {
+        std::string why;
+        auto log = unread.read(why, progress);
+        INFO(why);
+        REQUIRE(log);
+        logs.push_back(*std::move(log));
+    }
+    return logs;
 }
 
 inline std::unique_ptr<spool_log> must_create(spool_directory& directory)

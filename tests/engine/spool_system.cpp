@@ -266,7 +266,7 @@ TEST_SUITE("engine/spool_system")
                 CHECK(wait_for_process(pid) == -SIGKILL);
             }
             std::map<std::string, std::uint64_t> found;
-            for (const auto& log : must_open_in(options)->take_left_logs())
+            for (const auto& log : take_left(*must_open_in(options)))
                 for (const auto& intent : read_all(*log)) {
                     const auto tag = intent.payload.substr(0, intent.payload.find('#'));
                     CHECK(same(intent.payload, payload_of(intent.lsn, intent.lsn % 2000, tag)));

@@ -1,5 +1,6 @@
 #include "process.hpp"
 
+#include "left_logs.hpp"
 #include "proxy_shared.hpp"
 #include "tables.hpp"
 #include "worker.hpp"
@@ -47,6 +48,7 @@ engine::endpoint at_port(int port)
 struct process::parts {
     engine::proxy_shared shared;
     std::unique_ptr<engine::worker> loop;
+    std::unique_ptr<engine::left_logs> left;
     bool begun{false};
 
     ~parts()
@@ -150,17 +152,36 @@ void process::start()
         shared, std::move(*log), engine::unique_fd(on_.listener())
     );
     loop_epoll_ = on_.last_epoll();
-    for (auto& left : shared.spool->take_left_logs()) {
-        if (left->exhausted()) {
-            left->close_finished();
-            continue;
-        }
-        shared.left_logs.fetch_add(1);
-        parts_->loop->adopt(std::move(left));
-    }
+    hand_out_left_logs();
     parts_->loop->begin();
     parts_->begun = true;
+    if (shared.unread.logs.load() != 0) read_left_logs_later();
     wake_at(on_.now_us());
+}
+
+void process::hand_out_left_logs()
+{
+    std::string why;
+    parts_->left = std::make_unique<engine::left_logs>(parts_->shared);
+    const auto done = parts_->left->hand_out_read(
+        [this](engine::left_log log) { parts_->loop->adopt(std::move(log)); }, why
+    );
+    if (!done && !on_.is_dead()) problem_ = "a log cannot be read: " + why;
+}
+
+// One after the other, each after some time in which clients are served.
+void process::read_left_logs_later()
+{
+    const auto delay_us = on_.random.below(2'000'000);
+    on_.at(on_.now_us() + delay_us, [this, start = starts_] {
+        if (!running_ || on_.is_dead() || start != starts_) return;
+        const bool more = parts_->left->read_next([this](engine::left_log log) {
+            parts_->loop->adopt(std::move(log));
+        });
+        if (parts_->shared.failed.load() && !on_.is_dead())
+            problem_ = "a log cannot be read: " + parts_->shared.failure();
+        if (more) read_left_logs_later();
+    });
 }
 
 void process::stop_now(const std::string& why)

@@ -5,6 +5,7 @@
 #include <dualwrite/engine/proxy.hpp>
 #include <dualwrite/replication/write_states.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,8 +20,9 @@
 // target has it. One directory per proxy, one log per event loop; docs/formats/spool.md.
 //
 //     auto directory = spool_directory::open(options, why);
-//     auto left = (*directory)->take_left_logs();   // of earlier runs: deliver these too
 //     auto log = *(*directory)->create_log();
+//     for (auto& left : (*directory)->take_left_logs())  // of earlier runs
+//         ... left.read(why, progress) ...               // deliver these too
 //     const auto id = log->intern("ks", "INSERT ...");
 //     const auto lsn = log->append_intent({&id, 1}, {parts});
 //     if (!log->commit()) stop();                   // before anything is forwarded
@@ -34,6 +36,7 @@ using replication::write_state;
 class spool_storage;
 class spool_shared;
 class spool_log;
+class spool_log_recovery;
 struct spool_log_parts;
 
 struct spool_options {
@@ -49,11 +52,44 @@ struct spool_options {
     bool background{true};
 };
 
+// How far reading has come, and an order to end. Threads: any.
+struct spool_reading {
+    std::atomic<std::uint64_t> bytes{0};  // of the files that have been read
+    std::atomic<bool> stop{false};
+};
+
+// A log of an earlier run. Opening the directory has found where it ends, and its clock; to deliver
+// it all of it has to be read, because what became of a write may stand anywhere behind it.
+//
+// Threads: one at a time. It may outlive the directory.
+class unread_log {
+public:
+    unread_log(std::shared_ptr<spool_shared> shared, std::unique_ptr<spool_log_recovery> files);
+    ~unread_log();
+    unread_log(unread_log&&) noexcept;
+    unread_log& operator=(unread_log&&) noexcept;
+
+    // Of one file mostly, that was read when the directory was opened: read() takes no time.
+    bool is_read() const noexcept;
+    std::uint64_t unread_bytes() const noexcept;
+    // At most so many of its writes are not finished; exact if is_read().
+    std::uint64_t unfinished_max() const noexcept;
+
+    // Once. Fails as spool_directory::open() does, and with operation_canceled if `progress.stop`
+    // was set. Nothing is changed then, and the next run finds the log again.
+    result<std::unique_ptr<spool_log>> read(std::string& why, spool_reading& progress);
+
+private:
+    std::shared_ptr<spool_shared> shared_;
+    std::unique_ptr<spool_log_recovery> files_;
+};
+
 // Threads: any. Logs may outlive it.
 class spool_directory {
 public:
-    // Creates the directory if there is none, locks it and reads what earlier runs left. On failure
-    // `why` has a sentence for the operator: what is wrong, in which file, and what to do.
+    // Creates the directory if there is none, locks it and reads the ends of the logs that earlier
+    // runs left. On failure `why` has a sentence for the operator: what is wrong, in which file,
+    // and what to do.
     static result<std::unique_ptr<spool_directory>>
     open(const spool_options& options, std::string& why);
     // The same on other files than the system's, for tests.
@@ -64,9 +100,9 @@ public:
     spool_directory(const spool_directory&) = delete;
     spool_directory& operator=(const spool_directory&) = delete;
 
-    // The logs of earlier runs, oldest first; a second call returns none. Each may be handed to
-    // another thread. One that is exhausted() from the start has nothing to deliver: close it.
-    std::vector<std::unique_ptr<spool_log>> take_left_logs();
+    // The logs of earlier runs, oldest first; a second call returns none. One that is exhausted()
+    // when it has been read has nothing to deliver: close it.
+    std::vector<unread_log> take_left_logs();
     // A log for one event loop. It holds the highest write time of the left logs from the start.
     result<std::unique_ptr<spool_log>> create_log();
 
@@ -95,7 +131,7 @@ private:
     std::int64_t clock_us_{0};
 
     std::mutex left_mutex_;
-    std::vector<std::unique_ptr<spool_log>> left_;  // guarded by left_mutex_
+    std::vector<unread_log> left_;  // guarded by left_mutex_
 };
 
 // One log: its intents have the numbers 1, 2, 3 ... without gap.
@@ -184,6 +220,7 @@ public:
 
 private:
     friend class spool_directory;
+    friend class unread_log;
     explicit spool_log(std::unique_ptr<spool_log_parts> parts);
 
     std::unique_ptr<spool_log_parts> parts_;

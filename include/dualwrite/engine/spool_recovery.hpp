@@ -1,22 +1,23 @@
 #pragma once
 
-#include <dualwrite/engine/spool_log.hpp>
+#include <dualwrite/engine/spool_log_recovery.hpp>
 #include <dualwrite/engine/spool_storage.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace dualwrite::engine {
 
 struct recovered_spool {
-    std::vector<spool_log_state> logs;  // oldest first
+    std::vector<std::unique_ptr<spool_log_recovery>> logs;  // oldest first; to be read
     std::uint64_t size_bytes{0};
     std::string problem;  // something that is not worth refusing to start; empty: nothing
 };
 
-// Reads all logs of a directory once, from file to file with bounded memory. Nothing is changed
-// unless all of them can be read; then what crashes left behind is put aside:
+// Finds the end of each log of a directory. Nothing is changed unless all of them have one; then
+// what crashes left behind is put aside:
 //
 //     <segment>.broken   what stood behind the last good record, if it is not all zeros
 //     spare-*            deleted
