@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 # Of other programs, and examples of what is not there or shortened.
 OTHERS = {"cflags", "libs", "opt", "OPTION", "target-u", "wai", "build", "help", "version", "json",
-          "threds", "now", "stop-timeout", "completion", "man-page", "check"}
+          "threds", "now", "stop-timeout", "prefix", "buildtype", "completion", "man-page", "check"}
 
 
 class Documents(unittest.TestCase):
