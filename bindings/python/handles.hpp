@@ -241,6 +241,11 @@ public:
     {
         running_.run([](dw_job* j, dw_error* err) { return dw_job_cancel(j, err); });
     }
+    void set_pace(const conf& to)
+    {
+        running_.run([&](dw_job* j, dw_error* err) { return dw_job_set_pace(j, to.handle(), err); }
+        );
+    }
     // Threads that wait for it are told soon.
     void close()
     {

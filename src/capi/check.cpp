@@ -17,6 +17,8 @@ int dw_conf_try(
         if (conf == nullptr) return null_argument(err, "conf");
         if (format > DW_REPORT_CQL)
             return report(err, DW_E_INVALID_ARGUMENT, "format is not one DW_REPORT_*");
+        if (conf->values.for_command() == engine::command::runs)
+            return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
         std::string why;
         const auto request = make_check_request(conf->values, engine::process_environment, why);
         if (!request) return report(err, request.error(), why);

@@ -14,6 +14,7 @@ static_assert(DW_COMMAND_VALIDATE == static_cast<unsigned>(engine::command::vali
 static_assert(DW_COMMAND_REPLAY == static_cast<unsigned>(engine::command::replay));
 static_assert(DW_COMMAND_RETRY == static_cast<unsigned>(engine::command::retry));
 static_assert(DW_COMMAND_CHECK == static_cast<unsigned>(engine::command::check));
+static_assert(DW_COMMAND_RUNS == static_cast<unsigned>(engine::command::runs));
 static_assert(DW_TYPE_TEXT == static_cast<unsigned>(engine::config_type::text));
 static_assert(DW_TYPE_BOOLEAN == static_cast<unsigned>(engine::config_type::boolean));
 static_assert(DW_TYPE_NUMBER == static_cast<unsigned>(engine::config_type::number));
@@ -47,7 +48,7 @@ namespace {
 
 bool is_command(std::uint32_t value) noexcept
 {
-    return std::has_single_bit(value) && value <= DW_COMMAND_CHECK;
+    return std::has_single_bit(value) && value <= DW_COMMAND_RUNS;
 }
 
 template <class Options>
@@ -146,6 +147,8 @@ int dw_conf_check(const dw_conf* conf, dw_error* err)
             return verdict(make_delivery_options(values, env, why), why, err);
         case engine::command::check:
             return verdict(make_check_options(values, env, why), why, err);
+        case engine::command::runs:
+            return verdict(state_dir(values, env, why), why, err);
         }
         return report(err, DW_E_INTERNAL, "a command without options");
     });

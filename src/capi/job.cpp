@@ -108,6 +108,19 @@ int dw_job_wait(dw_job* job, int64_t timeout_ms, dw_error* err)
     });
 }
 
+int dw_job_set_pace(dw_job* job, const dw_conf* conf, dw_error* err)
+{
+    return guard_call(job, "job", err, [&] {
+        if (conf == nullptr) return null_argument(err, "conf");
+        if (conf->values.for_command() != engine::command::copy)
+            return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
+        engine::copy_options pace;
+        engine::read_pace(conf->values, pace);
+        if (job->engine->set_pace(pace)) return DW_OK;
+        return report(err, DW_E_UNSUPPORTED, "a validation has no limits");
+    });
+}
+
 int dw_job_cancel(dw_job* job, dw_error* err)
 {
     return guard_call(job, "job", err, [&] {

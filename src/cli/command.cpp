@@ -71,6 +71,7 @@ std::uint32_t command_of(std::string_view name)
     if (name == "copy") return DW_COMMAND_COPY;
     if (name == "validate") return DW_COMMAND_VALIDATE;
     if (name == "check") return DW_COMMAND_CHECK;
+    if (name == "runs") return DW_COMMAND_RUNS;
     if (name == "spool replay") return DW_COMMAND_REPLAY;
     if (name == "dead-letters retry") return DW_COMMAND_RETRY;
     return 0;

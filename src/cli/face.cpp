@@ -51,6 +51,19 @@ face_verb check_verb()
     return verb;
 }
 
+face_verb runs_verb()
+{
+    face_verb verb;
+    verb.name = "runs";
+    verb.usage = "[--state-dir DIR] [--json]";
+    verb.about =
+        "Lists the copies and validations that ran under a state directory and those right "
+        "under it: how they ended, what is done of each table, which ranges failed.";
+    verb.keys = keys_of(new_conf(DW_COMMAND_RUNS).get());
+    verb.switches = {json_switch, help_switch};
+    return verb;
+}
+
 // Those of a proxy without clients. Its state directory comes first, without a name; the source is
 // an option like the others.
 face_verb delivery_verb(std::uint32_t command, std::string name, std::string about)
@@ -188,6 +201,7 @@ face jobs_face()
             "Compares both clusters: values, write times and expiry of every cell, in both "
             "directions."
         )};
+    out.verbs.push_back(runs_verb());
     add_spool_verbs(out);
     add_letter_verbs(out);
     out.notes = {
@@ -202,7 +216,8 @@ face jobs_face()
          "sound; of spool salvage: nothing was "
          "lost. With --check: it would work."},
         {"1",
-         "Of check: there are problems; of validate: there are differences; of spool inspect: "
+         "Of check: there are problems; of runs: a job is not complete; of validate: there are "
+         "differences; of spool inspect: "
          "there is damage; of spool salvage: "
          "writes were lost; of spool replay: dead letters were added; of dead-letters list and "
          "retry: some are open."},

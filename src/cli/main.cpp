@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <string>
 
 #include "command.hpp"
@@ -53,9 +54,10 @@ const char* verdict_text(std::uint32_t state, bool copying)
 // One job from start to exit code.
 class runner {
 public:
-    runner(console& out, const command_line& line)
-        : out_(out), line_(line), copying_(line.command == DW_COMMAND_COPY),
-          verb_(copying_ ? "copy" : "validate")
+    // `read_again` gives the command line as it says now, with the file that it names.
+    runner(console& out, const command_line& line, std::function<command_line()> read_again)
+        : out_(out), line_(line), read_again_(std::move(read_again)),
+          copying_(line.command == DW_COMMAND_COPY), verb_(copying_ ? "copy" : "validate")
     {
     }
 
@@ -67,13 +69,35 @@ public:
         job_.reset(started);
         while (!ended()) {
             show();
-            if (const int signal = asked.wait(look_interval_ms); signal != 0) cancel(signal);
+            if (const int signal = asked.wait(look_interval_ms); signal != 0) take(signal);
         }
         out_.end_progress();
         return finish();
     }
 
 private:
+    // SIGHUP reads the file of the configuration again. Without one it means that the terminal is
+    // gone.
+    void take(int signal)
+    {
+        const bool has_file = !get(line_.conf.get(), "config").empty();
+        if (signal == SIGHUP && copying_ && has_file) return set_pace();
+        cancel(signal);
+    }
+
+    // A file that is wrong leaves everything as it was.
+    void set_pace()
+    {
+        try {
+            const auto again = read_again_();
+            if (!again.conf) throw call_error(DW_E_CONFIG, "the file does not fit any more");
+            check([&](dw_error* err) { return dw_job_set_pace(job_.get(), again.conf.get(), err); }
+            );
+        } catch (const call_error& error) {
+            out_.log(DW_LOG_ERROR, std::string("the pace stays as it was: ") + error.what());
+        }
+    }
+
     bool ended()
     {
         return check([&](dw_error* err) { return dw_job_wait(job_.get(), 0, err); }) == DW_OK;
@@ -135,12 +159,27 @@ private:
 
     console& out_;
     const command_line& line_;
+    std::function<command_line()> read_again_;
     bool copying_;
     std::string verb_;
     job_handle job_;
     int signal_{0};
     std::chrono::steady_clock::time_point next_line_{std::chrono::steady_clock::now()};
 };
+
+int list_runs(const command_line& line)
+{
+    std::size_t unfinished = 0;
+    char* text = nullptr;
+    const auto format = line.json ? DW_REPORT_JSON : DW_REPORT_TEXT;
+    check([&](dw_error* err) {
+        return dw_runs_list(line.conf.get(), format, &unfinished, &text, err);
+    });
+    const text_handle report(text);
+    std::fputs(report.get(), stdout);
+    if (line.json) std::fputc('\n', stdout);
+    return unfinished == 0 ? 0 : exit_problems;
+}
 
 }  // namespace
 
@@ -161,11 +200,12 @@ int main(int argc, char** argv)
                                            : DW_REPORT_TEXT;
             return print_check(line.conf.get(), format) == 0 ? 0 : exit_problems;
         }
+        if (line.command == DW_COMMAND_RUNS) return list_runs(line);
         const signals asked;  // before any thread is there
         out.attach(line.conf.get());
         if (line.command == DW_COMMAND_REPLAY || line.command == DW_COMMAND_RETRY)
             return deliver(out, line, asked);
-        return runner(out, line).run(asked);
+        return runner(out, line, [=] { return read_command_line(argc, argv); }).run(asked);
     } catch (const std::exception& error) {
         out.say(error.what());
         return exit_failed;

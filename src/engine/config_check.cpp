@@ -60,6 +60,7 @@ make_check_request(const config& from, const environment& env, std::string& why)
         return request;
     }
     case command::validate:
+    case command::runs:  // has no two sides: the C face refuses it
         break;
     }
     DW_TRY(options, make_validate_options(from, env, why));

@@ -242,6 +242,7 @@ std::string address_of(const config& from, const std::string& side)
 std::string folder_of(const config& from)
 {
     if (from.for_command() == command::proxy) return "proxy-" + from.text("proxy-port");
+    if (from.for_command() == command::runs) return "";  // those of all jobs lie in it
     const auto* verb = from.for_command() == command::copy    ? "copy-"
                        : from.for_command() == command::check ? "check-"
                                                               : "validate-";
@@ -281,6 +282,7 @@ result<Options> make_job_options(const config& from, const environment& env, std
     options.concurrency = static_cast<std::uint32_t>(from.number("concurrency"));
     options.page_size = static_cast<std::uint32_t>(from.number("page-size"));
     options.read_consistency = from.text("read-consistency");
+    options.leave_out_missing_columns = from.text("missing-columns") == "leave-out";
     return options;
 }
 
@@ -303,9 +305,11 @@ result<std::string> state_dir(const config& from, const environment& env, std::s
     if (!systemd.empty()) return systemd.substr(0, systemd.find(':'));
     const auto state_home = variable("XDG_STATE_HOME");
     // The XDG specification: a relative path is to be ignored.
-    if (state_home.starts_with('/')) return state_home + "/dualwrite/" + folder_of(from);
+    const auto folder = folder_of(from);
+    const auto below = folder.empty() ? "/dualwrite" : "/dualwrite/" + folder;
+    if (state_home.starts_with('/')) return state_home + below;
     const auto home = variable("HOME");
-    if (home.starts_with('/')) return home + "/.local/state/dualwrite/" + folder_of(from);
+    if (home.starts_with('/')) return home + "/.local/state" + below;
     why = "no place for files: neither $STATE_DIRECTORY nor $HOME is set; give --state-dir";
     return fail(errc::invalid_argument);
 }
@@ -400,12 +404,19 @@ result<job_options> make_check_options(const config& from, const environment& en
     return options;
 }
 
+void read_pace(const config& from, copy_options& into)
+{
+    into.rows_per_second_max = from.number("rate");
+    into.bytes_per_second_max = from.number("rate-bytes");
+    into.units_per_second_max = from.number("rate-units");
+}
+
 result<copy_options> make_copy_options(const config& from, const environment& env, std::string& why)
 {
     DW_ASSERT(from.for_command() == command::copy);
     DW_TRY(options, make_job_options<copy_options>(from, env, why));
     options.write_consistency = from.text("write-consistency");
-    options.rows_per_second_max = from.number("rate");
+    read_pace(from, options);
     options.restart = from.boolean("restart");
     options.markers = from.text("row-markers") == "rows-without-cells"
                           ? row_markers::rows_without_cells

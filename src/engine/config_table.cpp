@@ -14,6 +14,7 @@ constexpr std::uint32_t jobs = copy | validate;
 constexpr std::uint32_t replay = 8;
 constexpr std::uint32_t retry = 16;
 constexpr std::uint32_t check = 32;
+constexpr std::uint32_t runs = 64;
 constexpr std::uint32_t scope = jobs | check;
 constexpr std::uint32_t deliver = replay | retry;
 constexpr std::uint32_t all = proxy | jobs | deliver | check;
@@ -191,6 +192,9 @@ constexpr auto keys = std::to_array<config_key>({
      "Consistency level of reads."},
     {"write-consistency", "", choice, write_levels, "LOCAL_QUORUM", copy, 0, 0, 0, data,
      "Consistency level of writes."},
+    {"missing-columns", "", choice, "refuse|leave-out", "refuse", jobs, 0, 0, 0, data,
+     "Columns that the target lacks: refuse the table, or pass them over; a note of the report "
+     "names them."},
     {"row-markers", "", choice, "with-oldest-cells|rows-without-cells", "with-oldest-cells", copy,
      0, 0, 0, data,
      "Row markers cannot be read at the source: write one with the oldest cells of each row, or "
@@ -209,6 +213,11 @@ constexpr auto keys = std::to_array<config_key>({
     {"page-size", "", number, "ROWS", "1000", jobs, 0, 1, 100'000, pace, "Rows per read."},
     {"rate", "", number, "ROWS", "0", copy, 0, 0, i64_max, pace,
      "Rows per second at most; 0: no limit."},
+    {"rate-bytes", "", size, "SIZE", "0", copy, 0, 0, i64_max, pace,
+     "Bytes per second at most that are read at the source; 0: no limit."},
+    {"rate-units", "", number, "UNITS", "0", copy, 0, 0, i64_max, pace,
+     "Request units per second at most, where the target says what requests cost, as Azure Cosmos "
+     "DB does; 0: no limit."},
     {"retry-limit", "", duration, "TIME", "2min", copy, 0, 0, day_ms, pace,
      "A request that fails is tried again for so long."},
 
@@ -232,9 +241,9 @@ constexpr auto keys = std::to_array<config_key>({
      "A keyspace at the target to make that table in. Default: one of its own, named "
      "dualwrite_probe_ and a number."},
 
-    {"config", "", text, "FILE", "", all, 0, 0, 0, files,
+    {"config", "", text, "FILE", "", all | runs, 0, 0, 0, files,
      "A YAML file with the same names: `source-port: 9042`. The environment and flags win."},
-    {"state-dir", "", text, "DIR", "", all, 0, 0, 0, files,
+    {"state-dir", "", text, "DIR", "", all | runs, 0, 0, 0, files,
      "Where the spool or the ledger lies. Default: $STATE_DIRECTORY, else a folder of its own "
      "under $XDG_STATE_HOME/dualwrite or ~/.local/state/dualwrite."},
     {"restart", "", boolean, "true|false", "false", copy, 0, 0, 0, files,

@@ -1,5 +1,7 @@
 #include <dualwrite/copy/schema_check.hpp>
 
+#include <asio/post.hpp>
+
 #include <filesystem>
 
 #include "copy_table.hpp"
@@ -15,15 +17,39 @@ namespace {
 // and of the clients may be behind ours by so much.
 constexpr std::int64_t marker_margin_us = 60'000'000;
 
+std::string limit_text(std::uint64_t limit, const char* of)
+{
+    return (limit == 0 ? "any number of " : std::to_string(limit) + ' ') + of;
+}
+
 class copy_job final : public job_base {
 public:
     copy_job(const copy_options& options, log_sink log)
         : job_base(options, "copy", std::move(log)), options_(options),
-          limit_(options.rows_per_second_max)
+          rows_(options.rows_per_second_max), bytes_(options.bytes_per_second_max),
+          units_(options.units_per_second_max)
     {
         start_thread();
     }
     ~copy_job() override { stop_thread(); }
+
+    bool set_pace(const copy_options& to) override
+    {
+        const auto apply = [this,
+                            rows = to.rows_per_second_max,
+                            bytes = to.bytes_per_second_max,
+                            units = to.units_per_second_max] {
+            const auto now = std::chrono::steady_clock::now();
+            rows_.set(rows, now);
+            bytes_.set(bytes, now);
+            units_.set(units);
+            log(log_level::info,
+                "pace: at most " + limit_text(rows, "rows") + ", " + limit_text(bytes, "bytes") +
+                    ", " + limit_text(units, "request units") + " a second");
+        };
+        asio::post(executor(), apply);
+        return true;
+    }
 
 private:
     asio::awaitable<void> main() override;
@@ -34,12 +60,15 @@ private:
 
     bool open_ledger();
     std::string refusal(const copy::table_model& table);
-    copy_table_options table_options(const copy::table_model& table) const;
+    copy_table_options table_options(const copy::table_model& table);
     copy_table_context table_context(const std::string& name, double weight);
     asio::awaitable<bool> copy_one(const job_table& table, double weight);
 
     copy_options options_;
-    copy::rate_limit limit_;
+    // Of the job's thread.
+    copy::rate_limit rows_;
+    copy::rate_limit bytes_;
+    copy::unit_limit units_;
     std::unique_ptr<ledger> ledger_;
     copy_table* current_{nullptr};
 };
@@ -99,7 +128,7 @@ std::string copy_job::refusal(const copy::table_model& table)
     return {};
 }
 
-copy_table_options copy_job::table_options(const copy::table_model& table) const
+copy_table_options copy_job::table_options(const copy::table_model& table)
 {
     copy_table_options out;
     out.read_level = *protocol::parse_consistency(options_.read_consistency);
@@ -110,6 +139,7 @@ copy_table_options copy_job::table_options(const copy::table_model& table) const
         out.writer.window = {
             .first = std::min(64u, options_.concurrency), .min = 1, .max = options_.concurrency};
     }
+    out.writer.units = &units_;
     out.writer.retry_limit = std::chrono::milliseconds(options_.retry_limit_ms);
     out.rows.markers = options_.markers == row_markers::with_oldest_cells
                            ? copy::marker_policy::with_oldest_cells
@@ -129,11 +159,14 @@ copy_table_context copy_job::table_context(const std::string& name, double weigh
     out.source = &source();
     out.target = &target();
     out.records = ledger_.get();
-    out.limit = &limit_;
+    out.row_limit = &rows_;
+    out.byte_limit = &bytes_;
     out.stopping = [this] { return stopping(); };
     out.log = [this](log_level level, const std::string& text) { log(level, text); };
     out.on_rows = [this](std::uint64_t rows, std::uint64_t cells, std::uint64_t bytes) {
         add_rows(rows, cells, bytes);
+        const auto units = target().charges().units;
+        update([&](job_progress& p) { p.units = units; });
     };
     out.on_range_done = [this, weight](const copy::token_range& range) {
         update([](job_progress& p) { ++p.ranges_done; });
@@ -173,6 +206,9 @@ asio::awaitable<bool> copy_job::copy_one(const job_table& table, double weight)
     const bool prepared = co_await work.prepare(failure);
     if (prepared) co_await work.run(ranges);
     current_ = nullptr;
+    if (units_.is_ignored())
+        log(log_level::warning,
+            "--rate-units has no effect: the target does not say what requests cost");
     if (!prepared && !stopping()) fail("table " + name + ": " + failure.describe());
 
     using seconds = std::chrono::duration<double>;

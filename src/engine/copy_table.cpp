@@ -11,6 +11,7 @@ namespace {
 // Of one request: enough to make its fixed cost small, small enough for the slowest target.
 constexpr std::size_t batch_statements_max = 64;
 constexpr std::size_t batch_size_max = std::size_t{32} * 1024;
+constexpr auto pace_look_again = std::chrono::milliseconds(100);
 constexpr std::uint32_t repairs_at_once = 16;  // of one range
 
 }  // namespace
@@ -190,13 +191,25 @@ asio::awaitable<bool> copy_table::copy_page(range_work& work)
     if (!work.failure && !work.repairs.empty()) co_await repair_rows(work);
     if (work.failure) co_return false;
     report(work, work.pages.page_size());
-    const auto wait = context_.limit->take(rows, std::chrono::steady_clock::now());
-    if (wait.count() > 0) {
-        asio::steady_timer timer(executor_);
-        co_await sleep_for(timer, wait);
-    }
+    co_await keep_pace(rows, work.pages.page_size());
     co_await writer_.wait_for_room();
     co_return !work.pages.last() && !work.tracker.failure;
+}
+
+// In small steps: the limits may be changed meanwhile, and the job may be asked to end.
+asio::awaitable<void> copy_table::keep_pace(std::uint64_t rows, std::uint64_t bytes)
+{
+    using std::chrono::nanoseconds;
+    auto now = std::chrono::steady_clock::now();
+    context_.row_limit->take(rows, now);
+    context_.byte_limit->take(bytes, now);
+    asio::steady_timer timer(executor_);
+    while (!context_.stopping()) {
+        const auto wait = std::max(context_.row_limit->wait(now), context_.byte_limit->wait(now));
+        if (wait.count() == 0) co_return;
+        co_await sleep_for(timer, std::min(wait, nanoseconds(pace_look_again)));
+        now = std::chrono::steady_clock::now();
+    }
 }
 
 void copy_table::add_row(range_work& work)

@@ -19,7 +19,8 @@ struct copy_table_context {
     cql_cluster* source{nullptr};
     cql_cluster* target{nullptr};
     ledger* records{nullptr};
-    copy::rate_limit* limit{nullptr};  // of the whole job
+    copy::rate_limit* row_limit{nullptr};  // of the whole job, as the next
+    copy::rate_limit* byte_limit{nullptr};
     std::function<bool()> stopping;
     std::function<void(log_level, const std::string&)> log;
     // Acknowledged, since the last call.
@@ -73,6 +74,7 @@ private:
     void record_failed(const copy::token_range& range, const cql_failure& failure);
     asio::awaitable<cql_failure> copy_once(copy::planned_range planned);
     asio::awaitable<bool> copy_page(range_work& work);
+    asio::awaitable<void> keep_pace(std::uint64_t rows, std::uint64_t bytes);
     void add_row(range_work& work);
     void flush(range_work& work);
     void report(range_work& work, std::uint64_t bytes);

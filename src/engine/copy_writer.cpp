@@ -16,6 +16,7 @@ constexpr policy::retry_schedule write_schedule{
     std::chrono::milliseconds(10), std::chrono::milliseconds(3000)};
 // Requests that wait for a place in the window, at most; what keeps the pipe full.
 constexpr std::size_t ready_max = 512;
+constexpr auto pace_look_again = std::chrono::milliseconds(100);
 
 void rethrow(std::exception_ptr error)
 {
@@ -45,7 +46,7 @@ copy_writer::copy_writer(
     asio::any_io_executor executor, cql_cluster& target, copy_writer_options options
 )
     : executor_(executor), target_(target), options_(options), window_(options.window),
-      timer_(executor), room_(executor)
+      settled_(target.charges()), timer_(executor), pace_timer_(executor), room_(executor)
 {
 }
 
@@ -92,7 +93,7 @@ asio::awaitable<void> copy_writer::settle(write_tracker& tracker)
 void copy_writer::pump()
 {
     if (std::exchange(pumping_, true)) return;  // a failed send comes back here
-    while (!ready_.empty() && (stopped_ || in_flight_ < window_.size())) {
+    while (!ready_.empty() && (stopped_ || may_send())) {
         auto& op = *ready_.front();
         ready_.pop_front();
         if (stopped_ || op.request.tracker->failure) {
@@ -112,8 +113,37 @@ void copy_writer::pump()
     if (stopped_ || ready_.size() + later_.size() < ready_max) room_.notify();
 }
 
+// False: the window is full, or the budget is used up, and then pump() is called again in time.
+bool copy_writer::may_send()
+{
+    if (in_flight_ >= window_.size()) return false;
+    if (options_.units == nullptr) return true;
+    const auto wait = options_.units->wait(steady_clock::now());
+    if (wait.count() == 0) return true;
+    // The limit may be raised meanwhile.
+    const auto longest = std::chrono::nanoseconds(pace_look_again);
+    pace_timer_.expires_after(std::min(wait, longest));
+    // Asio may call it after the timer is gone.
+    const std::weak_ptr<bool> alive = alive_;
+    pace_timer_.async_wait([this, alive](std::error_code cancelled) {
+        if (!cancelled && !alive.expired()) pump();
+    });
+    return false;
+}
+
+void copy_writer::settle_cost(bool worked)
+{
+    if (options_.units == nullptr) return;
+    const auto& charges = target_.charges();
+    options_.units->on_end(
+        charges.units - settled_.units, charges.answers - settled_.answers, worked
+    );
+    settled_ = charges;
+}
+
 bool copy_writer::send(operation& op)
 {
+    if (options_.units != nullptr) options_.units->on_send();
     op.sent = steady_clock::now();
     if (op.attempts++ == 0) op.first_sent = op.sent;
     // Version 5 sends the time that the TTLs count from along with them; for others it is now.
@@ -133,6 +163,7 @@ void copy_writer::on_done(operation& op)
 {
     window_.on_success(in_flight_);
     --in_flight_;
+    settle_cost(true);
     auto& tracker = *op.request.tracker;
     tracker.rows_done += op.request.rows;
     tracker.cells_done += op.request.cells;
@@ -144,6 +175,7 @@ void copy_writer::on_failure(operation& op, const cql_failure& failure)
 {
     using policy::target_action;
     --in_flight_;
+    settle_cost(false);
     const auto now = steady_clock::now();
     policy::target_verdict verdict{target_action::retry};
     if (failure.error == make_error_code(errc::server_error))
@@ -233,6 +265,7 @@ void copy_writer::stop()
 {
     stopped_ = true;
     timer_.cancel();
+    pace_timer_.cancel();
     for (auto& [due, op] : later_) ready_.push_back(op);
     later_.clear();
     pump();

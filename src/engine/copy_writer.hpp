@@ -35,6 +35,7 @@ struct write_request {
 
 struct copy_writer_options {
     copy::window_limits window;
+    copy::unit_limit* units{nullptr};  // of the whole job; null: none
     std::chrono::milliseconds retry_limit{120'000};
 };
 
@@ -64,7 +65,9 @@ private:
     class operation;
 
     void pump();
+    bool may_send();
     bool send(operation& op);
+    void settle_cost(bool worked);
     void on_done(operation& op);
     void on_failure(operation& op, const cql_failure& failure);
     void retry_later(operation& op, std::chrono::milliseconds delay);
@@ -79,6 +82,7 @@ private:
     copy_writer_options options_;
     copy::request_window window_;
     std::uint32_t in_flight_{0};
+    cql_charges settled_;  // of the target's charges, what the limit knows already
     bool stopped_{false};
     bool pumping_{false};
 
@@ -91,6 +95,8 @@ private:
     std::map<std::shared_ptr<cql_connection>, std::vector<operation*>> teaching_;
     std::vector<cql_prepared_ptr> statements_;
     asio::steady_timer timer_;
+    asio::steady_timer pace_timer_;
+    std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
     async_event room_;
 };
 

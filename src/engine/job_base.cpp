@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "asio_compat.hpp"
+#include "job_tables.hpp"
+#include "run_record.hpp"
 
 namespace dualwrite::engine {
 
@@ -83,6 +85,7 @@ void job_base::run()
         target_->stop();
         if (error) std::rethrow_exception(error);
     };
+    write_down_begin();
     asio::co_spawn(context_, main(), on_end);
     for (bool again = true; again;) {
         again = false;
@@ -97,13 +100,50 @@ void job_base::run()
             again = true;
         }
     }
+    {
+        const std::lock_guard lock(mutex_);
+        if (progress_.state == job_state::running)
+            progress_.state = cancelled_ ? job_state::cancelled : job_state::failed;
+    }
+    write_down_end();
     const std::lock_guard lock(mutex_);
-    if (progress_.state == job_state::running)
-        progress_.state = cancelled_ ? job_state::cancelled : job_state::failed;
     progress_.elapsed_s = seconds_since(began_);
     progress_.eta_s = 0;
     ended_ = true;
     ended_changed_.notify_all();
+}
+
+void job_base::write_down_begin()
+{
+    run_info run;
+    run.job = name_;
+    run.source = options_.source.text();
+    run.target = options_.target.text();
+    run.keyspace = options_.keyspace;
+    run.folder = options_.state_dir;
+    if (name_ == "copy") run.ledger = state_file_name(name_, options_, ".sqlite");
+    std::string why;
+    record_ = run_record::begin(run, why);
+    if (!record_) log_(log_level::warning, why);
+}
+
+void job_base::write_down_end()
+{
+    if (!record_) return;
+    run_info run;
+    {
+        const std::lock_guard lock(mutex_);
+        run.state = state_name(progress_.state);
+        run.error = progress_.error;
+        run.rows = progress_.rows;
+        run.ranges_done = progress_.ranges_done;
+        run.ranges_failed = progress_.ranges_failed;
+        run.ranges_skipped = progress_.ranges_skipped;
+        run.differences = progress_.missing + progress_.extra + progress_.differing;
+    }
+    std::string why;
+    if (!record_->end(run, why)) log_(log_level::warning, why);
+    record_.reset();
 }
 
 job_progress job_base::progress() const
@@ -267,6 +307,7 @@ std::string job_base::report_json() const
         {"bytes", p.bytes},
         {"rows_per_second", p.elapsed_s > 0 ? static_cast<double>(p.rows) / p.elapsed_s : 0},
         {"retries", p.retries},
+        {"request_units", p.units},
         {"done_fraction", p.done_fraction},
         {"ranges",
          {{"total", p.ranges_total},

@@ -13,6 +13,8 @@
 
 namespace dualwrite::engine {
 
+class run_record;
+
 // What a table of a job came to, for the report.
 struct table_report {
     std::string name;
@@ -83,6 +85,8 @@ protected:
     mutable std::mutex mutex_;
 
 private:
+    void write_down_begin();
+    void write_down_end();
     asio::awaitable<bool> connect_one(cql_cluster& side, std::chrono::milliseconds retry_limit);
     void run();
 
@@ -94,6 +98,7 @@ private:
     std::unique_ptr<cql_cluster> target_;
     std::atomic<bool> cancelled_{false};
     std::thread thread_;
+    std::unique_ptr<run_record> record_;  // of the job's thread; null: it could not be written
 
     // Shared between threads, guarded by mutex_.
     job_progress progress_;

@@ -39,6 +39,7 @@ void add_table(
     const keyspace_schema& source,
     const keyspace_schema& target,
     table_use use,
+    bool leave_out_missing,
     std::vector<job_table>& out,
     std::string& why
 )
@@ -56,16 +57,25 @@ void add_table(
     }
     const auto at_target = target.tables.find(name);
     if (at_target == target.tables.end())
-        return add_problem(why, name, "the target has no such table; create it first");
+        return add_problem(
+            why,
+            name,
+            "the target has no such table; create it first, dualwrite check --cql prints how"
+        );
     if (at_source->second.compact)
         return add_problem(
             why, name, "has COMPACT STORAGE; run ALTER TABLE ... DROP COMPACT STORAGE first"
         );
-    const auto problems = use == table_use::copy
-                              ? copy::target_problems(at_source->second, at_target->second)
-                              : copy::comparison_problems(at_source->second, at_target->second);
-    for (const auto& problem : problems) add_problem(why, name, problem);
     job_table table{at_source->second, at_target->second, {}};
+    for (const auto& column : copy::missing_columns(table.source, table.target)) {
+        if (!leave_out_missing) continue;
+        copy::leave_out(table.source, column);
+        table.notes.push_back("column " + column + " is left out: the target lacks it");
+    }
+    const auto problems = use == table_use::copy
+                              ? copy::target_problems(table.source, table.target)
+                              : copy::comparison_problems(table.source, table.target);
+    for (const auto& problem : problems) add_problem(why, name, problem);
     for (const auto& column : at_target->second.columns)
         if (at_source->second.find(column.name) == nullptr)
             table.notes.push_back("column " + column.name + " exists at the target only");
@@ -117,7 +127,8 @@ asio::awaitable<std::optional<std::vector<job_table>>> find_tables(
     }
     std::vector<job_table> out;
     const auto names = wanted_names(options, *at_source, why);
-    for (const auto& name : names) add_table(name, *at_source, *at_target, use, out, why);
+    for (const auto& name : names)
+        add_table(name, *at_source, *at_target, use, options.leave_out_missing_columns, out, why);
     if (!why.empty()) co_return std::nullopt;
     co_return out;
 }

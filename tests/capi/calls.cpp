@@ -285,7 +285,7 @@ TEST_SUITE("capi/calls")
         refused(dw_conf_new(nullptr, DW_COMMAND_PROXY, &err));
         refused(dw_conf_new(&conf, 0, &err));
         refused(dw_conf_new(&conf, 3, &err));
-        refused(dw_conf_new(&conf, 64, &err));
+        refused(dw_conf_new(&conf, 128, &err));
         refused(dw_conf_set(nullptr, "a", "b", &err));
         refused(dw_conf_set(proxy_conf.conf, nullptr, "b", &err));
         refused(dw_conf_set(proxy_conf.conf, "threads", nullptr, &err));
@@ -297,6 +297,14 @@ TEST_SUITE("capi/calls")
         refused(dw_conf_try(nullptr, DW_REPORT_TEXT, nullptr, &text, &err));
         refused(dw_conf_try(proxy_conf.conf, DW_REPORT_TEXT, nullptr, nullptr, &err));
         refused(dw_conf_try(proxy_conf.conf, 3, nullptr, &text, &err));
+        refused(dw_runs_list(nullptr, DW_REPORT_TEXT, nullptr, &text, &err));
+        refused(dw_runs_list(copy_conf.conf, DW_REPORT_TEXT, nullptr, &text, &err));
+        REQUIRE(dw_conf_new(&conf, DW_COMMAND_RUNS, &err) == DW_OK);
+        refused(dw_runs_list(conf, DW_REPORT_CQL, nullptr, &text, &err));
+        refused(dw_runs_list(conf, DW_REPORT_TEXT, nullptr, nullptr, &err));
+        refused(dw_conf_try(conf, DW_REPORT_TEXT, nullptr, &text, &err));
+        dw_conf_free(&conf);
+        refused(dw_job_set_pace(nullptr, copy_conf.conf, &err));
         refused(dw_proxy_start(nullptr, proxy_conf.conf, &err));
         refused(dw_proxy_start(&proxy, nullptr, &err));
         refused(dw_proxy_start(&proxy, copy_conf.conf, &err));

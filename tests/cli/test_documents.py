@@ -19,8 +19,8 @@ class Documents(unittest.TestCase):
     def setUp(self):
         self.known = set()
         for command in ([support.PROXY], *([support.CLI, *words] for words in (
-                ["check"], ["copy"], ["validate"], ["spool", "inspect"], ["spool", "replay"],
-                ["dead-letters", "list"]))):
+                ["check"], ["runs"], ["copy"], ["validate"], ["spool", "inspect"],
+                ["spool", "replay"], ["dead-letters", "list"]))):
             text = subprocess.run([*command, "--help"], check=True, capture_output=True,
                                   text=True).stdout
             self.known |= set(OPTION.findall(text))

@@ -83,7 +83,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(fish(support.PROXY, "dualwrite-proxy --durability "),
                          {"process", "fsync"})
         self.assertEqual(fish(support.CLI, "dualwrite "),
-                         {"check", "copy", "validate", "spool", "dead-letters"})
+                         {"check", "copy", "validate", "runs", "spool", "dead-letters"})
         self.assertEqual(fish(support.CLI, "dualwrite spool "), {"inspect", "replay", "salvage"})
         for program, name, verbs in self.programs:
             for verb in verbs:

@@ -101,6 +101,43 @@ class Jobs(support.ProgramTest):
         self.check_usage("--table needs --keyspace", "check", "s", "t", "--table", "x")
         self.check_usage("--rate", "check", "s", "t", "--rate", "5")
 
+    def test_runs_lists_what_ran(self):
+        done = self.run_program("runs", "--state-dir", self.folder)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("copy shop", done.stdout)
+        self.assertIn("result: 1 run\n", done.stdout)
+        done = self.run_program("runs", "--json", FAKE_RESULT="failed", HOME=str(self.folder))
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        report = json.loads(done.stdout)
+        self.assertEqual(report["unfinished"], 1)
+        self.assertEqual(report["runs"][0]["state_dir"], f"{self.folder}/.local/state/dualwrite")
+        self.check_usage("src", "runs", "src")
+
+    def test_sighup_reads_the_pace_from_the_file_again(self):
+        path = f"{self.folder}/c.yaml"
+
+        def write(rate: str) -> None:
+            with open(path, "w") as file:
+                file.write(f"source: s\ntarget: t\nkeyspace: k\nrate: {rate}\n"
+                           f"state-dir: {self.folder}\n")
+
+        write("5")
+        running = self.start("copy", "--config", path, FAKE_ROWS="100000000")
+        running.wait_for("fake job started")
+        write("7")
+        running.signal(signal.SIGHUP)
+        running.wait_for("fake pace: 7")
+        write("fast")
+        running.signal(signal.SIGHUP)
+        running.wait_for("the pace stays as it was: ")
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.finish(), 143, running.seen)
+        # Without a file the terminal is gone.
+        running = self.start("copy", *PLAIN, "--state-dir", self.folder, FAKE_ROWS="100000000")
+        running.wait_for("fake job started")
+        running.signal(signal.SIGHUP)
+        self.assertEqual(running.finish(), 129, running.seen)
+
     def test_help_and_version(self):
         done = self.run_program("copy", "--help")
         self.assertEqual(done.returncode, 0)

@@ -136,6 +136,32 @@ class Preflight(ClusterTest):
         report = self.report(0, "--keyspace", "shop", "--table", "visits", "--probe", "false")
         self.assertEqual([t["table"] for t in report["schema"]], ["shop.visits"])
 
+    def test_a_copy_refuses_what_would_lose_data_unless_a_policy_allows_it(self):
+        self.make_target()
+        self.target.query("ALTER TABLE shop.people DROP born")
+        self.source.query("INSERT INTO shop.people (id, name, born) VALUES (1, 'a', '2000-01-01')")
+        self.source.query("INSERT INTO shop.people (id, born) VALUES (2, '2000-01-01')")
+
+        def job(verb: str, *flags: str) -> tuple[int, dict]:
+            done = run([program("dualwrite"), verb, self.source.address, self.target.address,
+                        "--disable-source-tls", "--disable-target-tls", "--target-username",
+                        "cassandra", "--target-password", "cassandra", "--state-dir",
+                        self.folder / "copy", "--keyspace", "shop", "--table", "people", "--json",
+                        "--read-consistency", "ONE", *flags], 120)
+            return done.returncode, json.loads(done.stdout)
+
+        code, report = job("copy")
+        self.assertEqual((code, report["error"], report["rows"]),
+                         (2, "table people: the target has no column born", 0))
+        self.assertEqual(self.target_query("SELECT * FROM shop.people"), [])
+        for verb in ("copy", "validate"):
+            code, report = job(verb, "--missing-columns", "leave-out")
+            self.assertEqual((code, report["rows"]), (0, 2), report)
+            self.assertEqual(report["tables"][0]["notes"],
+                             ["column born is left out: the target lacks it"])
+        self.assertEqual(self.target_query("SELECT id, name FROM shop.people"),
+                         [(1, "a"), (2, None)])
+
     def test_what_is_not_there_is_a_problem(self):
         report = self.report(1, "--keyspace", "nothing", "--probe", "false")
         self.assertEqual(report["problems"], ["the source has no keyspace nothing with tables"])

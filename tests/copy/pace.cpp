@@ -2,12 +2,37 @@
 
 #include <doctest/doctest.h>
 
+#include <deque>
+
 using namespace dualwrite::copy;
 using namespace std::chrono_literals;
 
 namespace {
 
 constexpr steady_time start{std::chrono::hours(1)};
+
+}  // namespace
+
+namespace {
+
+// Sends as fast as the limit lets it, 20 at once, each answered after 10 ms. Gives the units
+// that were spent in `seconds`.
+double spend(unit_limit& limit, double cost, int seconds)
+{
+    double total = 0;
+    std::deque<steady_time> answers;
+    for (auto now = start; now < start + std::chrono::seconds(seconds); now += 1ms) {
+        for (; !answers.empty() && answers.front() <= now; answers.pop_front()) {
+            limit.on_end(cost, 1, true);
+            total += cost;
+        }
+        while (answers.size() < 20 && limit.wait(now) == 0ns) {
+            limit.on_send();
+            answers.push_back(now + 10ms);
+        }
+    }
+    return total;
+}
 
 }  // namespace
 
@@ -59,6 +84,65 @@ TEST_SUITE("copy/pace")
         CHECK(limit.take(100, later) == 0ns);
         CHECK(limit.take(100, later) == 100ms);
         CHECK(limit.take(1, later) == 101ms);
+    }
+
+    TEST_CASE("rate_limit: what is owed is waited for at a new rate")
+    {
+        rate_limit limit(10);
+        CHECK(limit.take(100, start) == 9900ms);
+        limit.set(1000, start);
+        CHECK(limit.wait(start) == 99ms);
+        limit.set(100, start + 49ms);
+        CHECK(limit.wait(start + 49ms) == 500ms);
+        limit.set(0, start + 49ms);
+        CHECK(limit.wait(start + 49ms) == 0ns);
+        limit.set(10, start + 1s);
+        CHECK(limit.take(10, start + 1s) == 900ms);
+    }
+
+    TEST_CASE("unit_limit: keeps the budget whatever a request costs")
+    {
+        for (const double cost : {0.5, 5.0, 37.5, 400.0}) {
+            CAPTURE(cost);
+            unit_limit limit(1000);
+            const auto total = spend(limit, cost, 10);
+            CHECK(total <= 10'000 + 100 + cost);
+            CHECK(total >= 9'500 - cost);
+        }
+    }
+
+    TEST_CASE("unit_limit: a cost that was not expected is paid back")
+    {
+        unit_limit limit(1000);
+        CHECK(limit.wait(start) == 0ns);
+        limit.on_send();
+        CHECK(limit.wait(start) > 0ns);  // nobody knows yet what one costs
+        limit.on_end(500, 1, true);
+        CHECK(limit.wait(start) >= 499ms);
+        CHECK(limit.wait(start + 400ms) > 0ns);
+        CHECK(limit.wait(start + 501ms) == 0ns);
+        limit.set(0);
+        CHECK(limit.wait(start) == 0ns);
+    }
+
+    TEST_CASE("unit_limit: who does not say what it costs is not limited; failures say nothing")
+    {
+        unit_limit limit(10);
+        for (int i = 0; i < 50; ++i) {
+            limit.on_send();
+            limit.on_end(0, 0, false);
+        }
+        CHECK_FALSE(limit.is_ignored());
+        for (int i = 0; i < 20; ++i) {
+            CHECK(limit.wait(start) == 0ns);
+            limit.on_send();
+            limit.on_end(0, 0, true);
+        }
+        CHECK(limit.is_ignored());
+        for (int i = 0; i < 5; ++i) {
+            CHECK(limit.wait(start) == 0ns);
+            limit.on_send();
+        }
     }
 
     TEST_CASE("rate_limit: 0 is no limit")

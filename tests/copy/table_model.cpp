@@ -138,6 +138,25 @@ TEST_SUITE("copy/schema_check")
         CHECK_FALSE(target_problems(source, shorter).empty());
     }
 
+    TEST_CASE("leave_out: the table as if it had no such column, statics included")
+    {
+        const auto target = table_of({{"k", "partition_key", "int", 0}, {"v", "regular", "int"}});
+        auto source = table_of(
+            {{"k", "partition_key", "int", 0},
+             {"c", "clustering", "int", 0, "asc"},
+             {"s", "static", "int"},
+             {"v", "regular", "int"},
+             {"w", "regular", "int"}}
+        );
+        const auto missing = missing_columns(source, target);
+        CHECK(missing == std::vector<std::string>{"s", "w"});  // never one of the key
+        for (const auto& name : missing) leave_out(source, name);
+        CHECK_FALSE(source.has_statics());
+        CHECK(source.columns.size() == 3);
+        CHECK(source.columns[source.first_regular()].name == "v");
+        CHECK(target_problems(source, target).size() == 2);  // the key's columns
+    }
+
     TEST_CASE("comparison_problems: another clustering order matters to a comparison only")
     {
         const auto up =

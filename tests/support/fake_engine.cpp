@@ -15,6 +15,7 @@
 #include <dualwrite/engine/dead_letters.hpp>
 #include <dualwrite/engine/job.hpp>
 #include <dualwrite/engine/proxy.hpp>
+#include <dualwrite/engine/runs.hpp>
 #include <dualwrite/engine/spool_salvage.hpp>
 #include <dualwrite/engine/spool_survey.hpp>
 
@@ -193,6 +194,11 @@ public:
     }
     bool wait(std::int64_t timeout_ms) override { return ticker_.wait(timeout_ms); }
     void cancel() override { cancelled_ = true; }
+    bool set_pace(const copy_options& to) override
+    {
+        log_(log_level::info, "fake pace: " + std::to_string(to.rows_per_second_max));
+        return true;
+    }
     std::string report_json() const override
     {
         return R"({"rows":)" + std::to_string(progress().rows) + "}";
@@ -238,6 +244,17 @@ check_report check_clusters(const check_request& request)
     if (const auto problem = variable("FAKE_PROBLEM"); !problem.empty())
         report.problems.push_back(problem);
     return report;
+}
+
+result<std::vector<run_info>> list_runs(const std::string& folder, std::string& why)
+{
+    DW_CHECK(start_result(why));
+    run_info run;
+    run.job = "copy";
+    run.keyspace = "shop";
+    run.folder = folder;
+    run.state = variable("FAKE_RESULT").empty() ? "succeeded" : variable("FAKE_RESULT");
+    return std::vector<run_info>{run};
 }
 
 result<letter_counts> list_letters(

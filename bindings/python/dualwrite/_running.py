@@ -155,6 +155,10 @@ class Job:
         """Asks it to end soon. What is done stays done: the same call continues."""
         self._handle.cancel()
 
+    def set_pace(self, **options):
+        """How fast a copy goes from now on: rate, rate_bytes, rate_units; none: no limit."""
+        self._handle.set_pace(configure("copy", options, None, False))
+
     def report(self):
         """The report so far."""
         return _from_json(self._handle.report_json())

@@ -40,6 +40,7 @@ typedef struct dw_conf dw_conf;
 #define DW_COMMAND_REPLAY 8u /* deliver what is in the spool of a proxy that does not run */
 #define DW_COMMAND_RETRY 16u /* deliver dead letters */
 #define DW_COMMAND_CHECK 32u /* dw_conf_try() only: look at both sides, try the target */
+#define DW_COMMAND_RUNS 64u  /* dw_runs_list() only */
 
 /*
  * A configuration of one command with its defaults. `command` is one DW_COMMAND_*.

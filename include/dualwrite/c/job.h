@@ -44,6 +44,15 @@ DW_API int dw_job_wait(dw_job* job, int64_t timeout_ms, dw_error* err);
  * continues. Threads: any. */
 DW_API int dw_job_cancel(dw_job* job, dw_error* err);
 
+/*
+ * How fast a copy goes from now on: the keys `rate`, `rate-bytes` and `rate-units` of `conf`, which
+ * is of DW_COMMAND_COPY; its other keys are not looked at.
+ *
+ * Threads: any. Returns DW_OK, DW_E_INVALID_ARGUMENT (another command), or
+ *   DW_E_UNSUPPORTED  a validation
+ */
+DW_API int dw_job_set_pace(dw_job* job, const dw_conf* conf, dw_error* err);
+
 /* Cancels, waits for the job's threads and releases everything. Threads: any, but not one of the
  * library's. */
 DW_API void dw_job_free(dw_job** job);
@@ -92,6 +101,22 @@ DW_API int dw_job_error(const dw_job* job, char** out, dw_error* err);
 /* The report as one JSON object (docs/operations.md), also while the job runs. Free `*out` by
  * dw_free(). Threads: any. */
 DW_API int dw_job_report_json(const dw_job* job, char** out, dw_error* err);
+
+/*
+ * What copies and validations have run under a state directory (key `state-dir`) and those right
+ * under it, how they ended, and what their ledgers hold. Changes nothing; they may be running.
+ *
+ * conf        of DW_COMMAND_RUNS
+ * format      DW_REPORT_TEXT or DW_REPORT_JSON
+ * unfinished  jobs whose newest run is neither complete nor running. May be NULL
+ * report      free it by dw_free()
+ *
+ * Threads: any.
+ * Returns DW_OK, or DW_E_CONFIG (no such directory), DW_E_MISMATCH (a file in it cannot be read).
+ */
+DW_API int dw_runs_list(
+    const dw_conf* conf, uint32_t format, size_t* unfinished, char** report, dw_error* err
+);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dualwrite/base/assert.hpp>
 #include <dualwrite/copy/table_model.hpp>
 
 // Can the rows of one table be kept in, or compared with, those of another?
@@ -63,6 +64,25 @@ target_problems(const table_model& source, const table_model& target)
             say("column " + name + " has another place in the target's key");
     }
     return problems;
+}
+
+// Columns of `source` that `target` lacks and that rows could be kept without.
+inline std::vector<std::string>
+missing_columns(const table_model& source, const table_model& target)
+{
+    std::vector<std::string> out;
+    for (const auto& column : source.columns)
+        if (!column.is_key() && target.find(column.name) == nullptr) out.push_back(column.name);
+    return out;
+}
+
+// As if the table never had that column, which is none of its key.
+inline void leave_out(table_model& table, const std::string& column)
+{
+    const auto* found = table.find(column);
+    DW_ASSERT(found != nullptr && !found->is_key());
+    if (found->kind == column_kind::static_) --table.static_count;
+    table.columns.erase(table.columns.begin() + (found - table.columns.data()));
 }
 
 // The same for a comparison, which needs both tables in the same order.

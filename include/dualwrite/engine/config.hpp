@@ -29,7 +29,8 @@ enum class command : std::uint8_t {
     validate = 4,
     replay = 8,
     retry = 16,
-    check = 32
+    check = 32,
+    runs = 64
 };
 
 namespace key_flag {
@@ -136,6 +137,8 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
 // Of `replay` and `retry`: a proxy without clients.
 result<proxy_options>
 make_delivery_options(const config& from, const environment& env, std::string& why);
+// Of a copy, the limits that can be changed while it runs.
+void read_pace(const config& from, copy_options& into);
 result<copy_options>
 make_copy_options(const config& from, const environment& env, std::string& why);
 result<validate_options>

@@ -19,10 +19,12 @@ struct job_options {
     std::string keyspace;
     std::vector<std::string> tables;  // empty: all tables of the keyspace
     policy::table_selection selection;
-    std::string state_dir;            // the ledger and the reports lie there
-    std::uint32_t ranges{0};          // 0: by size estimates
-    std::uint32_t concurrency{0};     // requests in flight per side; 0: a default
-    std::uint32_t page_size{1000};    // rows
+    // Columns that the target lacks are passed over; else such a table is refused.
+    bool leave_out_missing_columns{false};
+    std::string state_dir;          // the ledger and the reports lie there
+    std::uint32_t ranges{0};        // 0: by size estimates
+    std::uint32_t concurrency{0};   // requests in flight per side; 0: a default
+    std::uint32_t page_size{1000};  // rows
     std::string read_consistency{"LOCAL_QUORUM"};
     std::string write_consistency{"LOCAL_QUORUM"};
 };
@@ -40,8 +42,10 @@ enum class counter_policy : std::uint8_t {
 };
 
 struct copy_options : job_options {
-    std::uint64_t rows_per_second_max{0};  // 0: no limit
-    bool restart{false};                   // forget the ledger of an earlier run
+    std::uint64_t rows_per_second_max{0};  // 0: no limit; the same for the next two
+    std::uint64_t bytes_per_second_max{0};
+    std::uint64_t units_per_second_max{0};  // what the target says that requests cost
+    bool restart{false};                    // forget the ledger of an earlier run
     row_markers markers{row_markers::with_oldest_cells};
     counter_policy counters{counter_policy::refuse};
     // Write time of multi-cell columns where the source cannot tell it (before Cassandra 5.0).
@@ -79,6 +83,7 @@ struct job_progress {
     std::uint64_t differing{0};  // rows that differ in value, write time or TTL
     std::uint64_t rechecked{0};  // differences that went away: they were lag
     std::uint64_t repaired{0};   // rows that differed and no more do
+    double units{0};             // what the target says that its requests have cost
     double elapsed_s{0};
     std::string error;          // why it failed, names the range
     double done_fraction{0};    // of the whole job; for a bar and an ETA
@@ -102,6 +107,8 @@ public:
     // Waits at most `timeout_ms` (negative: for ever). True: ended.
     virtual bool wait(std::int64_t timeout_ms) = 0;
     virtual void cancel() = 0;
+    // From now on: the three limits of the options. False: this kind of job has none.
+    virtual bool set_pace(const copy_options&) { return false; }
     // One JSON object: progress, tables, failed ranges, report file. docs/operations.md
     virtual std::string report_json() const = 0;
 };
