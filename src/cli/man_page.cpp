@@ -49,11 +49,15 @@ std::string verbs_of(const face& of, std::string_view option)
         for (const auto& key : verb.keys) is_key = is_key || option == key.name;
     for (const auto& verb : of.verbs) {
         bool has = false;
-        for (const auto& key : verb.keys) has = has || option == key.name;
+        bool connects = false;
+        for (const auto& key : verb.keys) {
+            has = has || option == key.name;
+            connects = connects || std::string_view(key.name) == "target";
+        }
         for (const auto& its : verb.switches) has = has || option == its.name;
         if (has)
             (names += names.empty() ? "" : ", ") += verb.name;
-        else if (!is_key || !verb.keys.empty())
+        else if (!is_key || connects)
             ++lacking;
     }
     return lacking == 0 ? "" : names;
