@@ -252,8 +252,10 @@ delivery::sending delivery::prepare_all(
 {
     bool waiting = false;
     const replication::statement* refused = nullptr;
+    const bool unlogged = takes_unlogged_only(user);
     for_each_prepared(m, [&](std::uint32_t log_id) {
         const auto& its = statement_of(log_id);
+        if (unlogged && policy::as_unlogged(its.target_text)) return;  // goes as text
         const auto state = link.state_of(its.id);
         if (state == cluster_link::preparation::ready) return;
         if (state == cluster_link::preparation::refused) {
@@ -274,11 +276,17 @@ delivery::send(cluster_link& link, std::uint64_t lsn, const mutation_view& view,
 {
     if (const auto how = prepare_all(link, view, lsn, user); how != sending::sent) return how;
     auto& out = link.begin_request({&user, lsn, 0, tools_.on.steady_ms()});
+    const bool unlogged = takes_unlogged_only(user);
     const auto op = replication::append_target_body(
         out,
         view,
-        {link.version(), tools_.on.wall_ms()},
-        [&](std::uint32_t log_id) { return link.prepared(statement_of(log_id).id); }
+        {link.version(), tools_.on.wall_ms(), unlogged},
+        [&](std::uint32_t log_id) {
+            const auto& its = statement_of(log_id);
+            if (unlogged && policy::as_unlogged(its.target_text))
+                return replication::prepared_at{&its, {}, {}};
+            return link.prepared(its.id);
+        }
     );
     if (!op) {
         link.cancel_request();

@@ -182,6 +182,13 @@ private:
     void target_refused(std::uint64_t lsn, protocol::error_code code, std::string_view message);
     void redrive_later(std::uint64_t lsn);
     bool lower_level(std::uint64_t lsn);
+    bool send_unlogged(std::uint64_t lsn, std::string_view message);
+    bool takes_unlogged_only(const link_user& user) const noexcept
+    {
+        return &user == this && tools_.shared.target_unlogged.load(std::memory_order_relaxed);
+    }
+    bool is_logged_batch(const replication::mutation_view& m);
+    void count_unlogged(std::uint64_t lsn);
     void retry_later(std::uint64_t lsn, std::int64_t delay_ms);
     void delivered(std::uint64_t lsn, bool refreshed);
     void tell_left(std::uint64_t lsn, bool delivered) const;
@@ -219,8 +226,9 @@ private:
     std::int64_t next_redrive_ms_{0};
     std::unordered_map<std::uint64_t, refresh_work> refreshes_;
     std::unordered_set<std::uint64_t>
-        prepared_anew_;                          // once already, since the target had forgotten
-    std::unordered_set<std::uint64_t> lowered_;  // the client's level is too high for the target
+        prepared_anew_;                           // once already, since the target had forgotten
+    std::unordered_set<std::uint64_t> unlogged_;  // refused as logged batches once already
+    std::unordered_set<std::uint64_t> lowered_;   // the client's level is too high for the target
     std::pair<protocol::error_code, std::string> refusal_;            // why send() came to nothing
     std::unordered_map<std::string, std::int64_t> refused_since_ms_;  // by table
     std::shared_ptr<delivery*> alive_;     // what the refresher's answers find, or not any more

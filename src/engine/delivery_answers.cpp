@@ -90,6 +90,7 @@ void delivery::target_answered(
         link.speed_up();
         return replayed(lsn);
     }
+    if (send_unlogged(lsn, error->message)) return window_.put_back(lsn);
     const auto verdict = policy::judge_target(*error, true);
     switch (verdict.action) {
     case policy::target_action::done:
@@ -138,6 +139,7 @@ bool delivery::lower_level(std::uint64_t lsn)
 // The same text will be refused again, unless a table or keyspace is still to come.
 void delivery::target_refused(std::uint64_t lsn, error_code code, std::string_view message)
 {
+    if (send_unlogged(lsn, message)) return window_.put_back(lsn);
     tools_.counters.target_errors.add();
     const auto view = view_of(lsn);
     const auto now = tools_.on.steady_ms();
@@ -205,6 +207,7 @@ void delivery::delivered(std::uint64_t lsn, bool refreshed)
     const auto lag = tools_.on.wall_ms() - replication::peek_accepted_ms(payload);
     tools_.counters.lag_ms.set(static_cast<std::uint64_t>(std::max<std::int64_t>(lag, 0)));
     if (!refused_since_ms_.empty()) refused_since_ms_.erase(table_of(view_of(lsn)));
+    if (!refreshed) count_unlogged(lsn);
     if (replication::peek_kind(payload) == mutation_kind::schema) {
         const auto facts = policy::classify(view_of(lsn).text);
         if (tools_.shared.refresh)
@@ -247,6 +250,7 @@ void delivery::finish(std::uint64_t lsn)
     redrives_.erase(lsn);
     if (!prepared_anew_.empty()) prepared_anew_.erase(lsn);
     if (!lowered_.empty()) lowered_.erase(lsn);
+    if (!unlogged_.empty()) unlogged_.erase(lsn);
     if (!decided_refreshes_.empty()) decided_refreshes_.erase(lsn);
     log_->release(window_.empty() ? last_added_ : window_.base() - 1);
     if (observer_ != nullptr) observer_->on_delivered(lsn);

@@ -51,6 +51,7 @@ struct proxy_counters {
     counter slowed;    // times that a client was read no further for a while
     counter replicated;
     counter refreshed;
+    counter unlogged;  // logged batches that were delivered as unlogged ones
     counter target_errors;
     counter target_retries;
     counter waits_given_up;
@@ -60,8 +61,8 @@ struct proxy_counters {
     counter oldest_ms;  // when the oldest write that is not delivered was accepted; 0: none
     counter target_connections;
     counter heartbeat_ms;  // when the loop last came round, on the steady clock
-    counter lag_ms;    // of the last delivered write
-    counter draining;  // 1: no client is accepted any more, and the other numbers know it
+    counter lag_ms;        // of the last delivered write
+    counter draining;      // 1: no client is accepted any more, and the other numbers know it
     table_counts tables;
 };
 
@@ -119,7 +120,8 @@ public:
     // While one of these holds, a table that the target does not know may still come.
     std::atomic<std::uint32_t> schema_pending{0};
     std::atomic<std::uint32_t> left_logs{0};
-    unread_logs unread;  // and part of those
+    unread_logs unread;                        // and part of those
+    std::atomic<bool> target_unlogged{false};  // it takes no logged batches
     // The source's schema has changed, or a table is not in what was read: read it again soon.
     std::atomic<bool> shapes_wanted{true};
     void want_shapes() noexcept { shapes_wanted.store(true, std::memory_order_relaxed); }

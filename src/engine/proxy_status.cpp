@@ -57,6 +57,7 @@ proxy_totals sum(const workers& all)
         out.degraded += c.degraded.get();
         out.replicated += c.replicated.get();
         out.refreshed += c.refreshed.get();
+        out.unlogged += c.unlogged.get();
         out.target_errors += c.target_errors.get();
         out.target_retries += c.target_retries.get();
         out.waits_given_up += c.waits_given_up.get();
@@ -174,6 +175,7 @@ std::string status_json(const proxy_shared& shared, const workers& all)
     out["target"] = side_json(shared.options.target, shared.target_reachable.load());
     out["target"]["user"] = shared.target_login().username;
     out["target"]["waits_for_credentials"] = shared.target_wants_login.load();
+    out["target"]["logged_batches"] = !shared.target_unlogged.load();
     for (const auto& its : proxy_numbers) out[its.name] = totals.*(its.value);
     out["dead_letters"] = shared.dead_letters();
     out["prepared_statements"] = shared.prepared_count();

@@ -28,6 +28,7 @@ struct proxy_totals {
     std::uint64_t degraded{0};
     std::uint64_t replicated{0};
     std::uint64_t refreshed{0};
+    std::uint64_t unlogged{0};
     std::uint64_t target_errors{0};
     std::uint64_t target_retries{0};
     std::uint64_t waits_given_up{0};

@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <set>
 
 #include "../support/proxy_rig.hpp"
 
@@ -70,6 +72,91 @@ TEST_CASE("proxy: a code that nobody knows yet is tried again")
     write_one(client);
     REQUIRE(rig.target.wait_for_writes(1));
     CHECK(rig.target.count(is_write) == 3);
+}
+
+namespace {
+
+bool is_logged_batch(const seen_request& r)
+{
+    if (r.op() == opcode::batch) return r.body[0] == 0;
+    return r.begins_with("BEGIN BATCH");
+}
+
+// One of each kind; what is prepared has a value.
+void write_batches(wire_client& client)
+{
+    static constexpr auto text = "BEGIN BATCH INSERT INTO k.t (a, b) VALUES (?, ?) APPLY BATCH";
+    const auto values = bound_values().of(std::int32_t{2}).of("two");
+    for (int times = 0; times < 2; ++times) {
+        CHECK(
+            client.ask(opcode::batch, batch_body(4, {{insert}, {insert}})).op() == opcode::result
+        );
+        CHECK(
+            client.query("BEGIN BATCH INSERT INTO k.t (a) VALUES (1) APPLY BATCH").op() ==
+            opcode::result
+        );
+        CHECK(client.execute(client.prepare(text), values).op() == opcode::result);
+        CHECK(
+            client.query("BEGIN UNLOGGED BATCH " + insert + " APPLY BATCH").op() == opcode::result
+        );
+    }
+}
+
+}  // namespace
+
+TEST_CASE("proxy: a target that takes no logged batches gets them as unlogged ones")
+{
+    const std::pair<error_code, const char*> refusals[] = {
+        {error_code::server_error,
+         "Logged batches are not supported by the service yet. Please use unlogged batches "
+         "instead."},
+        {error_code::invalid, "Only UNLOGGED Batches are supported at this time."}};
+    for (const auto& [code, words] : refusals) {
+        CAPTURE(words);
+        proxy_rig rig;
+        rig.target.set_script([code = code, words = words](const seen_request& r) {
+            return is_logged_batch(r) ? reply::error(code, words) : reply::normal();
+        });
+        rig.start();
+        auto client = rig.client(4);
+        write_batches(client);
+        REQUIRE(rig.target.wait_for_writes(8));
+        REQUIRE(rig.is_delivered());
+
+        const auto sent = rig.source.writes();
+        CHECK(std::count_if(sent.begin(), sent.end(), [](const auto& its) {
+                  return is_logged_batch(*its);
+              }) == 6);
+        std::multiset<std::int64_t> there;
+        std::multiset<std::int64_t> here;
+        for (const auto& its : sent) there.insert(its->timestamp_us.value());
+        for (const auto& its : rig.target.writes()) here.insert(its->timestamp_us.value());
+        CHECK(here == there);
+        CHECK(std::count_if(sent.begin(), sent.end(), [](const auto& its) {
+                  return !its->values.empty();
+              }) == 2);
+        CHECK(rig.number("unlogged") == 6);
+        CHECK(rig.number("target_errors") == 0);
+        CHECK(rig.number("dead_letters") == 0);
+        CHECK(rig.times_logged("the target takes no logged batches") == 1);
+        CHECK(rig.running().status_json().find("\"logged_batches\":false") != std::string::npos);
+    }
+}
+
+TEST_CASE("proxy: a batch that is refused as an unlogged one, too, becomes a dead letter")
+{
+    proxy_rig rig;
+    rig.options.patience.refusal_ms = 100;
+    rig.target.set_script([](const seen_request& r) {
+        return r.op() == opcode::batch ? reply::error(error_code::invalid, "no logged batch")
+                                       : reply::normal();
+    });
+    rig.start();
+    auto client = rig.client(4);
+    CHECK(client.ask(opcode::batch, batch_body(4, {{insert}})).op() == opcode::result);
+    REQUIRE(rig.wait_for_number("dead_letters", 1));
+    CHECK(rig.number("unlogged") == 0);
+    REQUIRE(rig.is_delivered());
 }
 
 TEST_CASE("proxy: what the target refuses for good becomes a dead letter, but not at once")

@@ -152,17 +152,20 @@ void process::start()
         shared, std::move(*log), engine::unique_fd(on_.listener())
     );
     loop_epoll_ = on_.last_epoll();
-    hand_out_left_logs();
+    parts_->left = std::make_unique<engine::left_logs>(shared);
+    // Logs of several files, that are read while clients are served, are rare here: so that goes
+    // for others, too.
+    const bool all_later = shared.left_logs.load() != 0 && on_.random.chance(500);
+    if (!all_later) hand_out_read_logs();
     parts_->loop->begin();
     parts_->begun = true;
-    if (shared.unread.logs.load() != 0) read_left_logs_later();
+    if (shared.unread.logs.load() != 0 || all_later) read_left_logs_later();
     wake_at(on_.now_us());
 }
 
-void process::hand_out_left_logs()
+void process::hand_out_read_logs()
 {
     std::string why;
-    parts_->left = std::make_unique<engine::left_logs>(parts_->shared);
     const auto done = parts_->left->hand_out_read(
         [this](engine::left_log log) { parts_->loop->adopt(std::move(log)); }, why
     );

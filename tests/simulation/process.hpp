@@ -64,7 +64,7 @@ private:
     std::shared_ptr<spool_test::memory_disk> lost_power();
     void stop_now(const std::string& why);
     void open_spool();
-    void hand_out_left_logs();
+    void hand_out_read_logs();
     void read_left_logs_later();
     void wake_at(std::int64_t when_us);
 

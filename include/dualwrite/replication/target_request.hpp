@@ -2,6 +2,7 @@
 
 #include <dualwrite/base/result.hpp>
 #include <dualwrite/policy/statement.hpp>
+#include <dualwrite/policy/unlogged_batch.hpp>
 #include <dualwrite/protocol/request.hpp>
 #include <dualwrite/replication/mutation.hpp>
 #include <dualwrite/replication/statements.hpp>
@@ -26,6 +27,7 @@ struct prepared_at {
 struct request_target {
     std::uint8_t version{4};
     std::int64_t now_ms{0};
+    bool unlogged{false};  // it takes no logged batches
 };
 
 namespace detail {
@@ -74,12 +76,15 @@ append_single(byte_buffer& out, const mutation_view& m, const request_target& to
     const bool execute = m.header.kind == mutation_kind::execute;
     const prepared_at prepared = execute ? lookup(m.header.statement) : prepared_at{};
     std::string_view text = execute ? prepared.statement->target_text : m.text;
+    std::optional<std::string> unlogged;
+    if (to.unlogged) unlogged = policy::as_unlogged(text);
+    if (unlogged) text = *unlogged;
     std::optional<late_statement> late;
     if (const auto late_s = late_by_s(m, to); late_s > 0) {
         late.emplace(text, m.values, late_s, p.named_values);
         p.values = late->values.view();
     }
-    const bool as_text = !execute || (late && !late->text.empty());
+    const bool as_text = !execute || unlogged || (late && !late->text.empty());
     if (late && !late->text.empty()) text = late->text;
     if (as_text)
         protocol::append_query_body(out, to.version, text, p);
@@ -93,9 +98,9 @@ result<protocol::opcode>
 append_batch(byte_buffer& out, const mutation_view& m, const request_target& to, Lookup&& lookup)
 {
     const auto late_s = late_by_s(m, to);
-    protocol::batch_builder batch(
-        out, to.version, static_cast<protocol::batch_type>(m.header.batch_type)
-    );
+    auto type = static_cast<protocol::batch_type>(m.header.batch_type);
+    if (to.unlogged && type == protocol::batch_type::logged) type = protocol::batch_type::unlogged;
+    protocol::batch_builder batch(out, to.version, type);
     child_reader children(m);
     for (;;) {
         DW_TRY(next, children.next());
@@ -121,7 +126,8 @@ append_batch(byte_buffer& out, const mutation_view& m, const request_target& to,
 }  // namespace detail
 
 // Appends the request's body. `lookup(id)` gives the prepared statement of one of the mutation's
-// statement ids; for_each_statement() tells which are needed. Not for refresh.
+// statement ids; for_each_statement() tells which are needed. One that is a logged batch needs no
+// id of a target that takes none. Not for refresh.
 template <class Lookup>
 result<protocol::opcode> append_target_body(
     byte_buffer& out, const mutation_view& m, const request_target& to, Lookup&& lookup
