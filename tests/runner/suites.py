@@ -88,10 +88,11 @@ def _python(_) -> Tally:
     for command in ([sys.executable, "-m", "venv", folder],
                     [python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
                      # As deep as the other builds: the compiler cache then knows its paths.
-                     f"-Cbuild-dir={BUILD / 'python'}", ROOT]):
+                     f"-Cbuild-dir={BUILD / 'python'}", ROOT],
+                    [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "mypy"]):
         code, _ = run(command, 900, _CCACHE, quiet=True)
         if code != 0:
-            return Tally(failed=["python: pip install ."])
+            return Tally(failed=["python: pip install . and mypy"])
     files = sorted((ROOT / "tests/python").glob("test_*.py"))
     return _unittests(files, python, 300) + Tally(1)
 

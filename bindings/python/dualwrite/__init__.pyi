@@ -48,6 +48,6 @@ __all__ = [
     "Envelope", "Error", "FullError", "InternalError", "InvalidArgumentError", "Job",
     "JobFailedError", "JobProgress", "Key", "LockedError", "MismatchError", "NewerFormatError",
     "ProtocolError", "Proxy", "ProxyProgress", "Segment", "ServerError", "ShutdownError",
-    "Statement", "SystemFailure", "TimedOutError", "UnsupportedError", "classify", "copy", "keys",
-    "parse_envelope", "parse_segment", "validate",
+    "Statement", "SystemFailure", "TimedOutError", "UnsupportedError", "check", "classify", "copy",
+    "keys", "parse_envelope", "parse_segment", "validate",
 ]

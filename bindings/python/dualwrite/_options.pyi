@@ -10,7 +10,7 @@ from . import _dualwrite
 _Log: TypeAlias = Callable[[int, str], object]
 _Value: TypeAlias = str | int | bool | PathLike[str] | timedelta | None
 _Option: TypeAlias = _Value | list[str] | tuple[str, ...]
-_Command: TypeAlias = Literal["proxy", "copy", "validate"]
+_Command: TypeAlias = Literal["proxy", "copy", "validate", "check"]
 
 class Key(NamedTuple):
     name: str
