@@ -423,6 +423,7 @@ result<copy_options> make_copy_options(const config& from, const environment& en
                           : row_markers::with_oldest_cells;
     options.counters =
         from.text("counters") == "converge" ? counter_policy::converge : counter_policy::refuse;
+    options.trust_cell_times = from.text("cell-times") == "trust";
     options.unknown_writetime_us = static_cast<std::int64_t>(from.number("unknown-writetime"));
     options.retry_limit_ms = static_cast<std::uint32_t>(from.number("retry-limit"));
     return options;

@@ -202,6 +202,10 @@ constexpr auto keys = std::to_array<config_key>({
     {"counters", "", choice, "refuse|converge", "refuse", copy, 0, 0, 0, data,
      "Counter tables: refuse, or add the difference. The latter is right only while nothing else "
      "writes these counters."},
+    {"cell-times", "", choice, "verify|trust", "verify", copy, 0, 0, 0, data,
+     "Azure Cosmos DB keeps one write time for a whole row, except in tables made with its three "
+     "flags cosmosdb_cell_level_...: refuse tables that do not show them, or trust that they have "
+     "them."},
     {"unknown-writetime", "", number, "MICROSECONDS", "0", copy, 0, 0, i64_max, data,
      "Write time of collections of a source before Cassandra 5.0, which cannot tell it; 0: refuse "
      "tables that have some."},

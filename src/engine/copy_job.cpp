@@ -8,6 +8,7 @@
 #include "job_base.hpp"
 #include "job_tables.hpp"
 #include "schema.hpp"
+#include "schema_options.hpp"
 
 namespace dualwrite::engine {
 
@@ -60,6 +61,7 @@ private:
 
     bool open_ledger();
     std::string refusal(const copy::table_model& table);
+    asio::awaitable<std::string> one_time_for_a_row(const std::vector<job_table>& tables);
     copy_table_options table_options(const copy::table_model& table);
     copy_table_context table_context(const std::string& name, double weight);
     asio::awaitable<bool> copy_one(const job_table& table, double weight);
@@ -83,6 +85,8 @@ asio::awaitable<void> copy_job::main()
     if (!tables) co_return fail(why);
     for (const auto& table : *tables)
         if (const auto text = refusal(table.source); !text.empty()) co_return fail(text);
+    why = co_await one_time_for_a_row(*tables);
+    if (!why.empty()) co_return fail(why);
     if (!open_ledger()) co_return;
 
     for (const auto& table : *tables) {
@@ -126,6 +130,29 @@ std::string copy_job::refusal(const copy::table_model& table)
                       "Cassandra 5.0 cannot tell when their elements were written; say what to "
                       "take with --unknown-writetime, best a time before the first double write";
     return {};
+}
+
+// Which table may keep one write time for all cells of a row, so that the older ones would be lost;
+// empty: none. Only who says what requests cost is asked.
+asio::awaitable<std::string> copy_job::one_time_for_a_row(const std::vector<job_table>& tables)
+{
+    if (options_.trust_cell_times || target().charges().answers == 0) co_return "";
+    const auto shown = co_await read_table_options(target(), options_.keyspace);
+    for (const auto& table : tables) {
+        if (table.source.columns.size() - table.source.key_count() < 2) continue;
+        const auto found = shown.find(table.source.name);
+        std::size_t set = 0;
+        if (found != shown.end())
+            for (const auto& [flag, value] : found->second.cell_level)
+                if (value == "true" || value == "True") ++set;
+        if (set == std::size(copy::cell_level_flags)) continue;
+        co_return "table " + table.source.name +
+            ": the target is like Azure Cosmos DB and does not show that the table was made with "
+            "the three flags cosmosdb_cell_level_..., without which it keeps one write time for a "
+            "whole row and drops older cells; make it as dualwrite check --cql prints, then give "
+            "--cell-times trust";
+    }
+    co_return "";
 }
 
 copy_table_options copy_job::table_options(const copy::table_model& table)

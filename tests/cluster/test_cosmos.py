@@ -69,6 +69,20 @@ class Cosmos(ClusterTest):
         for flag in ("timestamp", "timestamp_tombstones", "timetolive"):
             self.assertIn(f"cosmosdb_cell_level_{flag} = true", create)
 
+    def test_a_table_that_may_keep_one_time_for_a_row_is_refused_unless_trusted(self):
+        self.source.query("CREATE TABLE shop.two (id int PRIMARY KEY, v text, w text)")
+        self.addCleanup(self.source.query, "DROP TABLE shop.two")
+        self.target.query("CREATE TABLE shop.two (id int PRIMARY KEY, v text, w text)")
+        self.source.query("INSERT INTO shop.two (id, v, w) VALUES (1, 'a', 'b')")
+        gateway = self.gateway()
+        job_of = ("copy", self.source, gateway, "shop", self.folder / "two", "--table", "two")
+        code, report = job(*job_of)
+        self.assertEqual((code, report["rows"]), (2, 0))
+        self.assertIn("table two: the target is like Azure Cosmos DB", report["error"])
+        self.assertIn("--cell-times trust", report["error"])
+        code, report = job(*job_of, "--cell-times", "trust")
+        self.assertEqual((code, report["rows"]), (0, 1), report)
+
     def test_a_copy_keeps_within_its_request_units(self):
         self.fill()
         gateway = self.gateway()

@@ -51,6 +51,9 @@ struct copy_options : job_options {
     // Write time of multi-cell columns where the source cannot tell it (before Cassandra 5.0).
     // 0: tables with such columns are refused.
     std::int64_t unknown_writetime_us{0};
+    // Azure Cosmos DB keeps one time for a whole row in tables that were not made otherwise. Such a
+    // table loses values: where it does not show what it is, this says that it was made well.
+    bool trust_cell_times{false};
     std::uint32_t retry_limit_ms{120'000};  // one request is tried again for so long
 };
 
