@@ -31,7 +31,7 @@ inline constexpr auto probe_rules = std::to_array<probe_rule>({
     {"token_scan",
      false,
      "the target cannot be read by token ranges: dualwrite validate cannot compare it"},
-    {"logged_batch", false, "the target takes no logged batches"},
+    {"logged_batch", false, "the target takes no logged batches; they are sent as unlogged ones"},
     {"unlogged_batch", true, "the target takes no batches"},
     {"row_size", true, "the target refuses rows of half a MiB"},
 });

@@ -12,7 +12,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 # Of other programs, and examples of what is not there or shortened.
 OTHERS = {"cflags", "libs", "opt", "OPTION", "target-u", "wai", "build", "help", "version", "json",
-          "threds", "now", "stop-timeout", "prefix", "buildtype", "completion", "man-page", "check"}
+          "threds", "now", "stop-timeout", "prefix", "buildtype", "completion", "man-page", "check",
+          "strict"}
 
 
 class Documents(unittest.TestCase):

@@ -62,7 +62,8 @@ class Cosmos(ClusterTest):
         self.assertEqual(report["target"]["protocol_version"], 4)
         self.assertTrue(any("make its tables with the three flags" in text
                             for text in report["problems"]), report["problems"])
-        self.assertIn("the target takes no logged batches", report["notes"])
+        self.assertIn("the target takes no logged batches; they are sent as unlogged ones",
+                      report["notes"])
         self.assertIn("DISTINCT is not supported",
                       report["probes"]["distinct"]["detail"])
         (create,) = report["statements"]
