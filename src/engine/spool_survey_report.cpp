@@ -225,7 +225,7 @@ std::string survey_text(const spool_survey& of, std::int64_t now_ms)
     out += "result: " + plural(unfinished, "write waits", "writes wait") + " for the target; ";
     if (damages == 0) return out + "every record is sound\n";
     return out + "damaged at " + plural(damages, "place", "places") +
-           ": a proxy does not start on it. Bring back the files, or copy what is good with "
+           ": a proxy does not run on it. Bring back the files, or copy what is good with "
            "`dualwrite spool salvage`\n";
 }
 
