@@ -299,4 +299,10 @@ private:
     running<dw_job> running_;
 };
 
+inline void merge(const conf& c, const std::string& report_json)
+{
+    const release_gil released;
+    check([&](dw_error* err) { return dw_job_merge(c.handle(), report_json.c_str(), err); });
+}
+
 }  // namespace dualwrite::python

@@ -74,6 +74,7 @@ PYBIND11_MODULE(_dualwrite, m)
         .def("error", &job::error)
         .def("report_json", &job::report_json);
 
+    m.def("merge", &merge, py::arg("conf"), py::arg("report_json"));
     m.def("classify", &classify, py::arg("cql"));
     m.def("parse_envelope", &parse_envelope, py::arg("data"), py::arg("body_size_max"));
     m.def("parse_segment", &parse_segment, py::arg("data"), py::arg("lz4"));

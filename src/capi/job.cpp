@@ -98,6 +98,25 @@ int dw_job_validate(dw_job** out, const dw_conf* conf, dw_error* err)
     );
 }
 
+int dw_job_merge(const dw_conf* conf, const char* report_json, dw_error* err)
+{
+    return guard(err, [&] {
+        if (conf == nullptr) return null_argument(err, "conf");
+        if (report_json == nullptr) return null_argument(err, "report_json");
+        if (conf->values.for_command() != engine::command::copy)
+            return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
+        std::string why;
+        const auto options =
+            engine::make_copy_options(conf->values, engine::process_environment, why);
+        if (!options) return report(err, options.error(), why);
+        const auto merged = engine::job::merge(*options, report_json, why);
+        if (merged) return DW_OK;
+        return merged.error() == make_error_code(errc::invalid_argument)
+                   ? report(err, DW_E_INVALID_ARGUMENT, why)
+                   : report(err, merged.error(), why);
+    });
+}
+
 int dw_job_wait(dw_job* job, int64_t timeout_ms, dw_error* err)
 {
     return guard_call(job, "job", err, [&] {

@@ -1,3 +1,4 @@
+#include <dualwrite/copy/ledger_plan.hpp>
 #include <dualwrite/engine/config.hpp>
 
 #include <algorithm>
@@ -97,6 +98,21 @@ result<policy::table_selection> read_selection(const config& from, std::string& 
         }
     }
     return out;
+}
+
+result<std::vector<copy::token_range>> read_token_ranges(const config& from, std::string& why)
+{
+    copy::range_set all;
+    for (const auto& text : from.list("token-range")) {
+        const auto range = copy::parse_range(text);
+        if (!range) {
+            why = "--token-range: '" + text.substr(0, 100) +
+                  "' is not START..END, two tokens of which the first is the smaller one";
+            return fail(errc::invalid_argument);
+        }
+        all.add(*range);
+    }
+    return all.ranges();
 }
 
 // What clients are told, and which statements stay at the source.
@@ -278,6 +294,9 @@ result<Options> make_job_options(const config& from, const environment& env, std
         why = "--keyspace is required: it says which keyspace to work on";
         return fail(errc::invalid_argument);
     }
+    DW_TRY(token_ranges, read_token_ranges(from, why));
+    options.token_ranges = std::move(token_ranges);
+    options.plan_only = from.boolean("plan");
     options.ranges = static_cast<std::uint32_t>(from.number("ranges"));
     options.concurrency = static_cast<std::uint32_t>(from.number("concurrency"));
     options.page_size = static_cast<std::uint32_t>(from.number("page-size"));
@@ -418,6 +437,7 @@ result<copy_options> make_copy_options(const config& from, const environment& en
     options.write_consistency = from.text("write-consistency");
     read_pace(from, options);
     options.restart = from.boolean("restart");
+    options.began_us = static_cast<std::int64_t>(from.number("began"));
     options.markers = from.text("row-markers") == "rows-without-cells"
                           ? row_markers::rows_without_cells
                           : row_markers::with_oldest_cells;

@@ -210,6 +210,15 @@ constexpr auto keys = std::to_array<config_key>({
      "Write time of collections of a source before Cassandra 5.0, which cannot tell it; 0: refuse "
      "tables that have some."},
 
+    {"token-range", "", text, "START..END", "", jobs, list, 0, 0, data,
+     "Only this part of the ring, START excluded, END included; may be given several times. The "
+     "report then lists the ranges that are done."},
+    {"plan", "", boolean, "true|false", "false", jobs, 0, 0, 0, data,
+     "Only say, in the report, which ranges of which tables there are to work on."},
+    {"began", "", number, "MICROSECONDS", "0", copy, 0, 0, i64_max, data,
+     "When the run began of which this is a part, as its plan says; 0: when the ledger was made. "
+     "Of what was deleted since, nothing comes back."},
+
     {"ranges", "", number, "N", "0", jobs, 0, 0, 1'000'000, pace,
      "Parts that a table is worked on in; 0: by its size."},
     {"concurrency", "", number, "N", "0", jobs, 0, 0, 4096, pace,

@@ -59,6 +59,11 @@ private:
         if (current_ != nullptr) current_->stop();
     }
 
+    std::string details_json(const job_progress&) const override
+    {
+        return R"({"began_us":)" + std::to_string(began_us_.load()) + "}";
+    }
+
     bool open_ledger();
     std::string refusal(const copy::table_model& table);
     asio::awaitable<std::string> one_time_for_a_row(const std::vector<job_table>& tables);
@@ -73,6 +78,8 @@ private:
     copy::unit_limit units_;
     std::unique_ptr<ledger> ledger_;
     copy_table* current_{nullptr};
+    std::vector<done_range> done_;  // of the table in work
+    std::atomic<std::int64_t> began_us_{0};
 };
 
 asio::awaitable<void> copy_job::main()
@@ -91,7 +98,7 @@ asio::awaitable<void> copy_job::main()
 
     for (const auto& table : *tables) {
         if (stopping()) co_return;
-        const auto weight = 1.0 / static_cast<double>(tables->size());
+        const auto weight = 1 / (static_cast<double>(tables->size()) * wanted_fraction(options_));
         if (const bool ok = co_await copy_one(table, weight); !ok) co_return;
     }
     finish(failed() ? job_state::failed : job_state::succeeded);
@@ -105,7 +112,7 @@ bool copy_job::open_ledger()
     std::string why;
     auto opened = ledger::open(
         path,
-        {source().facts().name, target().facts().name, options_.keyspace},
+        ledger_identity{source().facts().name, target().facts().name, options_.keyspace},
         options_.restart,
         why
     );
@@ -114,6 +121,7 @@ bool copy_job::open_ledger()
         return false;
     }
     ledger_ = *std::move(opened);
+    began_us_ = options_.began_us != 0 ? options_.began_us : ledger_->started_us();
     return true;
 }
 
@@ -172,9 +180,9 @@ copy_table_options copy_job::table_options(const copy::table_model& table)
                            ? copy::marker_policy::with_oldest_cells
                            : copy::marker_policy::rows_without_cells;
     // The first run's beginning holds for all: what was deleted since stays deleted.
-    out.rows.marker_writetime_us = ledger_->started_us() - marker_margin_us;
+    out.rows.marker_writetime_us = began_us_ - marker_margin_us;
     if (table.default_ttl_s > 0)
-        out.rows.marker_expiry_s = ledger_->started_us() / 1'000'000 + table.default_ttl_s;
+        out.rows.marker_expiry_s = began_us_ / 1'000'000 + table.default_ttl_s;
     if (options_.unknown_writetime_us != 0)
         out.rows.unknown_writetime_us = options_.unknown_writetime_us;
     return out;
@@ -195,9 +203,10 @@ copy_table_context copy_job::table_context(const std::string& name, double weigh
         const auto units = target().charges().units;
         update([&](job_progress& p) { p.units = units; });
     };
-    out.on_range_done = [this, weight](const copy::token_range& range) {
+    out.on_range_done = [this, weight](const done_range& done) {
         update([](job_progress& p) { ++p.ranges_done; });
-        add_done(weight * copy::fraction(range));
+        add_done(weight * copy::fraction(done.range));
+        if (!options_.token_ranges.empty()) done_.push_back(done);
     };
     out.on_range_failed = [this, name](const copy::token_range& range, std::string why) {
         fail_range(name, range, std::move(why));
@@ -216,13 +225,18 @@ asio::awaitable<bool> copy_job::copy_one(const job_table& table, double weight)
         fail(why);
         co_return false;
     }
-    const auto plan = co_await plan_table(source(), table.source, options_.ranges);
+    const auto whole = co_await plan_table(source(), table.source, options_.ranges);
+    const auto plan = wanted_part(whole, options_);
     const auto ranges = copy::remaining(plan, *done);
     update([&](job_progress& p) {
         p.table = name;
         p.ranges_total += plan.size();
         p.ranges_skipped += plan.size() - std::min(plan.size(), ranges.size());
     });
+    if (options_.plan_only) {
+        add_plan(table, ranges);
+        co_return true;
+    }
     add_done(weight * done->done_fraction());
 
     cql_failure failure;
@@ -245,7 +259,8 @@ asio::awaitable<bool> copy_job::copy_one(const job_table& table, double weight)
          .cells = work.cells(),
          .ranges = work.ranges_done(),
          .seconds = seconds(std::chrono::steady_clock::now() - began).count(),
-         .notes = table.notes}
+         .notes = table.notes,
+         .done = std::exchange(done_, {})}
     );
     co_return prepared && !work.ledger_failed() && !stopping();
 }

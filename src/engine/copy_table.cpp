@@ -138,13 +138,14 @@ bool copy_table::record_done(const range_runner::task& task)
 {
     const auto& range = task.planned.range;
     const auto counts = counts_.extract(range.start).mapped();
-    ledger_failed_ = !context_.records->record_done(table_.name, range, counts.rows, counts.cells);
+    const done_range done{range, counts.rows, counts.cells};
+    ledger_failed_ = !context_.records->record_done(table_.name, done);
     if (ledger_failed_)
         context_.on_range_failed(
             range, "the ledger cannot be written: " + context_.records->error()
         );
     else
-        context_.on_range_done(range);
+        context_.on_range_done(done);
     return !ledger_failed_;
 }
 

@@ -25,7 +25,7 @@ struct copy_table_context {
     std::function<void(log_level, const std::string&)> log;
     // Acknowledged, since the last call.
     std::function<void(std::uint64_t rows, std::uint64_t cells, std::uint64_t bytes)> on_rows;
-    std::function<void(const copy::token_range&)> on_range_done;
+    std::function<void(const done_range&)> on_range_done;
     std::function<void(const copy::token_range&, std::string)> on_range_failed;
 };
 

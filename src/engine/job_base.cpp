@@ -37,6 +37,25 @@ std::string_view state_name(job_state state) noexcept
     return "unknown";
 }
 
+nlohmann::json describe(const table_report& its)
+{
+    using nlohmann::json;
+    json out{
+        {"table", its.name},
+        {"rows", its.rows},
+        {"cells", its.cells},
+        {"ranges", its.ranges},
+        {"seconds", its.seconds},
+        {"notes", its.notes}};
+    for (const auto& [range, rows, cells] : its.done)
+        out["done"].push_back({range.start.value, range.end.value, rows, cells});
+    if (!its.planned) return out;
+    out["plan"] = json::array();
+    for (const auto& range : *its.planned)
+        out["plan"].push_back({range.start.value, range.end.value});
+    return out;
+}
+
 double seconds_since(std::chrono::steady_clock::time_point begin)
 {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -116,7 +135,7 @@ void job_base::run()
 void job_base::write_down_begin()
 {
     run_info run;
-    run.job = name_;
+    run.job = options_.plan_only ? "plan" : name_;
     run.source = options_.source.text();
     run.target = options_.target.text();
     run.keyspace = options_.keyspace;
@@ -271,21 +290,25 @@ void job_base::add_table(table_report report)
     tables_.push_back(std::move(report));
 }
 
+void job_base::add_plan(const job_table& table, const std::vector<copy::planned_range>& ranges)
+{
+    std::vector<copy::token_range> planned;
+    for (const auto& its : ranges) planned.push_back(its.range);
+    add_table(
+        {.name = table.source.name,
+         .ranges = ranges.size(),
+         .notes = table.notes,
+         .planned = std::move(planned)}
+    );
+}
+
 std::string job_base::report_json() const
 {
     using nlohmann::json;
     const auto p = progress();
     const std::lock_guard lock(mutex_);
     json tables = json::array();
-    for (const auto& t : tables_)
-        tables.push_back(
-            {{"table", t.name},
-             {"rows", t.rows},
-             {"cells", t.cells},
-             {"ranges", t.ranges},
-             {"seconds", t.seconds},
-             {"notes", t.notes}}
-        );
+    for (const auto& t : tables_) tables.push_back(describe(t));
     json failed = json::array();
     for (const auto& f : failed_ranges_)
         failed.push_back(

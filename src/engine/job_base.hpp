@@ -9,7 +9,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
+
+#include "job_tables.hpp"
+#include "ledger.hpp"
 
 namespace dualwrite::engine {
 
@@ -23,6 +27,8 @@ struct table_report {
     std::uint64_t ranges{0};
     double seconds{0};
     std::vector<std::string> notes;
+    std::vector<done_range> done{};  // if the job was given parts of the ring
+    std::optional<std::vector<copy::token_range>> planned{};  // if it only plans
 };
 
 struct failed_range_report {
@@ -81,6 +87,8 @@ protected:
     // `weight`: share of the whole job.
     void add_done(double weight);
     void add_table(table_report report);
+    // What there is to be done of a table, when nothing more is asked for.
+    void add_plan(const job_table& table, const std::vector<copy::planned_range>& ranges);
 
     mutable std::mutex mutex_;
 

@@ -55,7 +55,10 @@ constexpr const char* remedy = "; move it away, or give --restart to begin anew"
 }  // namespace
 
 result<std::unique_ptr<ledger>> ledger::open(
-    const std::string& path, const ledger_identity& identity, bool restart, std::string& why
+    const std::string& path,
+    const std::optional<ledger_identity>& identity,
+    bool restart,
+    std::string& why
 )
 {
     std::unique_ptr<ledger> self(new ledger);
@@ -95,7 +98,7 @@ bool ledger::run(const std::string& sql)
     return status == SQLITE_OK;
 }
 
-bool ledger::set_up(const ledger_identity& identity, std::string& why)
+bool ledger::set_up(const std::optional<ledger_identity>& identity, std::string& why)
 {
     sqlite3_busy_timeout(database_, 5000);
     if (!run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")) {
@@ -104,20 +107,24 @@ bool ledger::set_up(const ledger_identity& identity, std::string& why)
     }
     statement probe(database_, "SELECT count(*) FROM sqlite_master WHERE name = 'meta'");
     const bool fresh = probe.step() && probe.number(0) == 0;
-    if (!fresh) return check_identity(identity, why);
+    if (!fresh) return check_identity(identity, why) && check_whole(why);
+    if (!identity) {
+        why = "there is no ledger " + path_ + ": the plan of a copy makes it";
+        return false;
+    }
     started_us_ = now_us();
     const bool made = run("BEGIN IMMEDIATE") && run(schema) &&
                       write_meta(database_, "format", std::to_string(format_version)) &&
-                      write_meta(database_, "source_cluster", identity.source_cluster) &&
-                      write_meta(database_, "target_cluster", identity.target_cluster) &&
-                      write_meta(database_, "keyspace", identity.keyspace) &&
+                      write_meta(database_, "source_cluster", identity->source_cluster) &&
+                      write_meta(database_, "target_cluster", identity->target_cluster) &&
+                      write_meta(database_, "keyspace", identity->keyspace) &&
                       write_meta(database_, "started_us", std::to_string(started_us_)) &&
                       run("COMMIT");
     if (!made) why = "cannot write the ledger " + path_ + ": " + sqlite3_errmsg(database_);
     return made;
 }
 
-bool ledger::check_identity(const ledger_identity& identity, std::string& why)
+bool ledger::check_identity(const std::optional<ledger_identity>& identity, std::string& why)
 {
     const auto format = read_meta(database_, "format");
     const auto started = read_meta(database_, "started_us");
@@ -132,12 +139,18 @@ bool ledger::check_identity(const ledger_identity& identity, std::string& why)
     const auto same = [&](const char* key, const std::string& expected) {
         return read_meta(database_, key).value_or("") == expected;
     };
-    if (!same("source_cluster", identity.source_cluster) ||
-        !same("target_cluster", identity.target_cluster) || !same("keyspace", identity.keyspace)) {
+    if (identity && (!same("source_cluster", identity->source_cluster) ||
+                     !same("target_cluster", identity->target_cluster) ||
+                     !same("keyspace", identity->keyspace))) {
         why = path_ + " belongs to the copy of another keyspace or between other clusters" + remedy;
         return false;
     }
     started_us_ = std::atoll(started->c_str());
+    return true;
+}
+
+bool ledger::check_whole(std::string& why)
+{
     statement check(database_, "PRAGMA quick_check");
     if (check.step() && check.text(0) == "ok") return true;
     error_ = sqlite3_errmsg(database_);
@@ -163,9 +176,14 @@ result<copy::range_set> ledger::begin_table(const ledger_table& table, std::stri
             return fail(errc::ledger_mismatch);
         }
     }
+    return done_of(table.name, why);
+}
+
+result<copy::range_set> ledger::done_of(const std::string& table, std::string& why)
+{
     copy::range_set done;
     statement rows(database_, "SELECT range_start, range_end FROM done WHERE table_name = ?");
-    rows.bind(table.name);
+    rows.bind(table);
     while (rows.step()) {
         const copy::token_range range{{rows.number(0)}, {rows.number(1)}};
         if (range.wraps() || done.overlaps(range)) {
@@ -179,20 +197,16 @@ result<copy::range_set> ledger::begin_table(const ledger_table& table, std::stri
     return fail(errc::ledger_mismatch);
 }
 
-bool ledger::record_done(
-    const std::string& table,
-    const copy::token_range& range,
-    std::uint64_t rows,
-    std::uint64_t cells
-)
+bool ledger::record_done(const std::string& table, const done_range& done)
 {
+    const auto& range = done.range;
     // The range, or parts of it, may have failed before: they have not any more.
     statement forget(
         database_, "DELETE FROM failed WHERE table_name = ? AND range_start >= ? AND range_end <= ?"
     );
     statement insert(database_, "INSERT INTO done VALUES (?, ?, ?, ?, ?, ?)");
     insert.bind(table).bind(range.start.value).bind(range.end.value);
-    insert.bind(static_cast<std::int64_t>(rows)).bind(static_cast<std::int64_t>(cells));
+    insert.bind(static_cast<std::int64_t>(done.rows)).bind(static_cast<std::int64_t>(done.cells));
     insert.bind(now_us() / 1000);
     forget.bind(table).bind(range.start.value).bind(range.end.value);
     if (!run("BEGIN IMMEDIATE")) return false;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ struct ledger_table {
     std::string target_id;
 };
 
+struct done_range {
+    copy::token_range range;
+    std::uint64_t rows{0};
+    std::uint64_t cells{0};
+};
+
 struct failed_range {
     std::string table;
     copy::token_range range;
@@ -40,10 +47,15 @@ struct failed_range {
 // Threads: one at a time. Other processes may read the file at any time.
 class ledger {
 public:
-    // Creates the file or continues with it. `restart` throws away what it holds. Fails with
-    // errc::ledger_mismatch or errc::spool_locked; `why` says what to do.
-    static result<std::unique_ptr<ledger>>
-    open(const std::string& path, const ledger_identity& identity, bool restart, std::string& why);
+    // Creates the file or continues with it; without an identity it must be there, whose ever it
+    // is. `restart` throws away what it holds. Fails with errc::ledger_mismatch or
+    // errc::spool_locked; `why` says what to do.
+    static result<std::unique_ptr<ledger>> open(
+        const std::string& path,
+        const std::optional<ledger_identity>& identity,
+        bool restart,
+        std::string& why
+    );
 
     ~ledger();
     ledger(const ledger&) = delete;
@@ -57,12 +69,9 @@ public:
     result<copy::range_set> begin_table(const ledger_table& table, std::string& why);
 
     // Every write of the range is acknowledged. False: the file cannot be written, see error().
-    bool record_done(
-        const std::string& table,
-        const copy::token_range& range,
-        std::uint64_t rows,
-        std::uint64_t cells
-    );
+    bool record_done(const std::string& table, const done_range& done);
+    // What is done of a table; nothing of one that it does not know. Fails as begin_table().
+    result<copy::range_set> done_of(const std::string& table, std::string& why);
     bool record_failed(const failed_range& failed);
     std::vector<failed_range> failed() const;
 
@@ -72,8 +81,9 @@ private:
     ledger() = default;
 
     bool run(const std::string& sql);
-    bool set_up(const ledger_identity& identity, std::string& why);
-    bool check_identity(const ledger_identity& identity, std::string& why);
+    bool set_up(const std::optional<ledger_identity>& identity, std::string& why);
+    bool check_identity(const std::optional<ledger_identity>& identity, std::string& why);
+    bool check_whole(std::string& why);
 
     std::string path_;
     unique_fd lock_;

@@ -132,14 +132,17 @@ void proxy_shared::keep(dead_letter letter)
 {
     report(letter.table, letter.reason);
     log_not_understood(letter);
-    dead_letters_.fetch_add(1);
-    if (options.left_write_ended) return;
+    if (options.left_write_ended) {
+        dead_letters_.fetch_add(1);
+        return;
+    }
     const auto known = shapes();
     for (auto& its : letter.statements)
         if (its.types.empty() && !its.values.empty()) its.types = types_of_values(its.text, *known);
     const auto bytes = to_json_line(letter, std::time(nullptr));
     if (const auto kept = spool->keep_dead_letter(as_bytes(bytes)); !kept)
         fail("cannot keep a write that the target did not get: " + kept.error().message());
+    dead_letters_.fetch_add(1);  // whoever sees the number finds the letters
 }
 
 void proxy_shared::set_grace(bool source, grace_map seconds)

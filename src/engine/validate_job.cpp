@@ -31,7 +31,8 @@ private:
     asio::awaitable<bool> validate_one(const job_table& table, double weight);
 
     validate_options options_;
-    validate_report report_;  // shared between threads, guarded by mutex_
+    std::vector<done_range> done_;  // of the table in work
+    validate_report report_;        // shared between threads, guarded by mutex_
 };
 
 asio::awaitable<void> validate_job::main()
@@ -52,7 +53,7 @@ asio::awaitable<void> validate_job::main()
 
     for (const auto& table : *tables) {
         if (stopping()) co_return;
-        const auto weight = 1.0 / static_cast<double>(tables->size());
+        const auto weight = 1 / (static_cast<double>(tables->size()) * wanted_fraction(options_));
         const bool going = co_await validate_one(table, weight);
         if (!going) co_return;
     }
@@ -119,6 +120,7 @@ validate_table_context validate_job::table_context(const copy::table_model& tabl
     out.on_range_done = [this, weight](const copy::token_range& range) {
         update([](job_progress& p) { ++p.ranges_done; });
         add_done(weight * copy::fraction(range));
+        if (!options_.token_ranges.empty()) done_.push_back({range});
     };
     const auto name = table.name;
     out.on_range_failed = [this, name](const copy::token_range& range, std::string why) {
@@ -134,11 +136,16 @@ asio::awaitable<bool> validate_job::validate_one(const job_table& table, double 
 {
     const auto began = std::chrono::steady_clock::now();
     const auto& model = table.source;
-    const auto plan = co_await plan_table(source(), model, options_.ranges);
+    const auto whole = co_await plan_table(source(), model, options_.ranges);
+    const auto plan = wanted_part(whole, options_);
     update([&](job_progress& p) {
         p.table = model.name;
         p.ranges_total += plan.size();
     });
+    if (options_.plan_only) {
+        add_plan(table, plan);
+        co_return true;
+    }
     cql_failure failure;
     validate_table work(executor(), model, table_options(), table_context(model, weight));
     const bool prepared = co_await work.prepare(failure);
@@ -152,7 +159,8 @@ asio::awaitable<bool> validate_job::validate_one(const job_table& table, double 
          .cells = work.cells(),
          .ranges = work.ranges_done(),
          .seconds = seconds(std::chrono::steady_clock::now() - began).count(),
-         .notes = table.notes}
+         .notes = table.notes,
+         .done = std::exchange(done_, {})}
     );
     co_return prepared && !stopping();
 }

@@ -216,6 +216,21 @@ TEST_SUITE("capi/calls")
         CHECK(job == nullptr);
     }
 
+    TEST_CASE(
+        "dw_job_merge: takes a report, says what is wrong with another, and needs a copy's conf"
+    )
+    {
+        dw_error err = DW_ERROR_INIT;
+        const conf_of c(DW_COMMAND_COPY);
+        CHECK(dw_job_merge(c.conf, "{}", &err) == DW_OK);
+        CHECK(dw_job_merge(c.conf, "[]", &err) == DW_E_INVALID_ARGUMENT);
+        CHECK(std::string(err.message).find("no report of") != std::string::npos);
+        CHECK(dw_job_merge(c.conf, nullptr, &err) == DW_E_INVALID_ARGUMENT);
+        CHECK(dw_job_merge(nullptr, "{}", &err) == DW_E_INVALID_ARGUMENT);
+        const conf_of other(DW_COMMAND_VALIDATE);
+        CHECK(dw_job_merge(other.conf, "{}", &err) == DW_E_INVALID_ARGUMENT);
+    }
+
     TEST_CASE("dw_job_cancel: ends a job early")
     {
         const with_variable rows("FAKE_ROWS", "100000000");

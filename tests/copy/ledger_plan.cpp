@@ -74,6 +74,19 @@ TEST_SUITE("copy/ledger_plan")
         }
     }
 
+    TEST_CASE("complement: what is in one of both, and never in both, is the ring")
+    {
+        range_set some;
+        some.add({{-50}, {-20}});
+        some.add({{10}, {11}});
+        const auto rest = complement(some);
+        auto all = some.ranges();
+        for (const auto& range : rest.ranges()) all.push_back(range);
+        CHECK(covers_ring_once(all));
+        CHECK(complement(rest).ranges() == some.ranges());
+        CHECK(complement({}).covers_ring());
+    }
+
     TEST_CASE("remaining: a resume at any other split covers the ring exactly once")
     {
         std::mt19937 random(7);

@@ -131,7 +131,7 @@ TEST_SUITE("copy/write_statement")
         CHECK(load_be<std::int64_t>(out.data() + at.writetime) == 77);
         CHECK(values[2].is == bound_value::state::unset);  // a
         CHECK(as_text(values[3].bytes) == "bee");
-        CHECK(values[4].is == bound_value::state::null);   // l: unset fails in Cassandra
+        CHECK(values[4].is == bound_value::state::null);  // l: unset fails in Cassandra
         const auto map = f.v.elements({x.path, x.value, y.path, y.value}, true, 2);
         CHECK(equal(values[5].bytes, map));
         CHECK(values[6].is == bound_value::state::unset);  // u.x

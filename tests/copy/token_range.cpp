@@ -65,6 +65,30 @@ TEST_SUITE("copy/token_range")
         CHECK(split(range(highest - 1, highest), 4) == std::vector{range(highest - 1, highest)});
     }
 
+    TEST_CASE("parse_range: reads what people write and what to_text says, and nothing else")
+    {
+        CHECK(parse_range("-5..7") == range(-5, 7));
+        CHECK(parse_range("-9223372036854775808..9223372036854775807") == whole_ring);
+        for (const auto& one : {whole_ring, range(-3, -2)}) CHECK(parse_range(to_text(one)) == one);
+        for (const auto* text :
+             {"",
+              "..",
+              "5..5",
+              "7..5",
+              "1..",
+              "..1",
+              "1.5..3",
+              "1-3",
+              "1, 3",
+              "(1, 3)",
+              "(1..3]",
+              " 1..3",
+              "1..3 ",
+              "1..9223372036854775808",
+              "(1, 3"})
+            CHECK_FALSE(parse_range(text));
+    }
+
     TEST_CASE("covers_ring_once: refuses a gap, an overlap, a repetition and an open end")
     {
         CHECK(covers_ring_once({whole_ring}));

@@ -136,16 +136,17 @@ TEST_SUITE("engine/runs")
         end(*begin(copy_of(at.path(), "shop")), "failed");
         std::string why;
         {
-            auto opened =
-                ledger::open(at.path() + "/copy-shop.sqlite", {"S", "T", "shop"}, false, why);
+            auto opened = ledger::open(
+                at.path() + "/copy-shop.sqlite", ledger_identity{"S", "T", "shop"}, false, why
+            );
             REQUIRE(opened);
             REQUIRE((*opened)->begin_table({"a", "1", "2"}, why));
             REQUIRE((*opened)->begin_table({"b", "1", "2"}, why));
             const copy::token_range half{copy::token_min, {0}};
             const copy::token_range rest{{0}, copy::token_max};
-            REQUIRE((*opened)->record_done("a", half, 10, 20));
-            REQUIRE((*opened)->record_done("a", rest, 1, 2));
-            REQUIRE((*opened)->record_done("b", half, 7, 7));
+            REQUIRE((*opened)->record_done("a", {half, 10, 20}));
+            REQUIRE((*opened)->record_done("a", {rest, 1, 2}));
+            REQUIRE((*opened)->record_done("b", {half, 7, 7}));
             REQUIRE((*opened)->record_failed({"b", {{0}, {5}}, "no answer"}));
         }
         const auto runs = listed(at.path());

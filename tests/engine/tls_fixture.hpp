@@ -20,25 +20,11 @@
 #include <unistd.h>
 #include <utility>
 
+#include "../support/temporary_folder.hpp"
+
 namespace dualwrite::engine::test {
 
-// A folder of the test process, gone with it.
-class temporary_folder {
-public:
-    temporary_folder()
-    {
-        std::string pattern = std::filesystem::temp_directory_path() / "dualwrite-test-XXXXXX";
-        if (::mkdtemp(pattern.data()) == nullptr) std::abort();
-        path_ = pattern;
-    }
-    ~temporary_folder() { std::filesystem::remove_all(path_); }
-    temporary_folder(const temporary_folder&) = delete;
-
-    std::string file(const std::string& name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
-};
+using dualwrite::test::temporary_folder;
 
 inline void run(const std::string& command)
 {

@@ -10,6 +10,7 @@ from tally import Tally, of_meson, of_unittest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+PYTHON_ENVIRONMENT = BUILD / "python-environment"
 
 # Line numbers in reports without the time that full debug information takes to write.
 _LINES = ["-Ddebug=false", "-Dc_args=-g1", "-Dcpp_args=-g1"]
@@ -82,9 +83,18 @@ def _sanitized(_) -> Tally:
 
 def _python(_) -> Tally:
     """`pip install .` into an environment of its own, then the tests of the module."""
-    folder = BUILD / "python-environment"
-    python = folder / "bin/python"
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(PYTHON_ENVIRONMENT, ignore_errors=True)
+    if not _python_environment():
+        return Tally(failed=["python: pip install . and mypy"])
+    files = sorted((ROOT / "tests/python").glob("test_*.py"))
+    return _unittests(files, PYTHON_ENVIRONMENT / "bin/python", 300) + Tally(1)
+
+
+def _python_environment() -> bool:
+    """False: it cannot be made, and why has been printed."""
+    folder, python = PYTHON_ENVIRONMENT, PYTHON_ENVIRONMENT / "bin/python"
+    if folder.is_dir():
+        return True
     for command in ([sys.executable, "-m", "venv", folder],
                     [python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
                      # As deep as the other builds: the compiler cache then knows its paths.
@@ -92,9 +102,9 @@ def _python(_) -> Tally:
                     [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "mypy"]):
         code, _ = run(command, 900, _CCACHE, quiet=True)
         if code != 0:
-            return Tally(failed=["python: pip install . and mypy"])
-    files = sorted((ROOT / "tests/python").glob("test_*.py"))
-    return _unittests(files, python, 300) + Tally(1)
+            shutil.rmtree(folder, ignore_errors=True)
+            return False
+    return True
 
 
 def _bed(options) -> Tally:
@@ -106,6 +116,8 @@ def _cluster(options) -> Tally:
     code, _ = run(["tests/testbed/bed", "fetch"], 900)
     if code != 0:
         return Tally(failed=["cluster: bringing Cassandra's jars"])
+    if options.tests in "tests/cluster/test_spark.py" and not _python_environment():
+        return Tally(failed=["cluster: the Python module for Spark"])
     if options.tests in "tests/cluster/test_drivers.py tests/cluster/test_driver_rings.py":
         code, _ = run([sys.executable, "tests/cluster/support_drivers.py"], 1200)
         if code != 0:

@@ -332,4 +332,11 @@ job::validate(const validate_options& options, log_sink log, std::string& why)
     return std::unique_ptr<job>(std::make_unique<fake_job>(options, std::move(log)));
 }
 
+result<void> job::merge(const copy_options& options, std::string_view report_json, std::string& why)
+{
+    if (report_json == "{}") return {};
+    why = "no report of " + options.keyspace;
+    return dualwrite::fail(errc::invalid_argument);
+}
+
 }  // namespace dualwrite::engine

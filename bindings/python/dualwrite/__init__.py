@@ -19,15 +19,16 @@ from ._errors import (
 )
 from ._options import Key, keys
 from ._parsing import Envelope, Segment, Statement, classify, parse_envelope, parse_segment
+from ._planning import Plan, merge, plan
 from ._running import Job, JobProgress, Proxy, ProxyProgress, check, copy, validate
 
 __all__ = [
     "AuthenticationError", "CancelledError", "ConfigError", "ConnectError", "CorruptError",
     "Envelope", "Error", "FullError", "InternalError", "InvalidArgumentError", "Job",
     "JobFailedError", "JobProgress", "Key", "LockedError", "MismatchError", "NewerFormatError",
-    "ProtocolError", "Proxy", "ProxyProgress", "Segment", "ServerError", "ShutdownError",
+    "Plan", "ProtocolError", "Proxy", "ProxyProgress", "Segment", "ServerError", "ShutdownError",
     "Statement", "SystemFailure", "TimedOutError", "UnsupportedError", "check", "classify", "copy",
-    "keys", "parse_envelope", "parse_segment", "validate",
+    "keys", "merge", "parse_envelope", "parse_segment", "plan", "validate",
 ]
 
 __version__ = _dualwrite.version()

@@ -32,6 +32,11 @@ from ._parsing import (
     parse_envelope as parse_envelope,
     parse_segment as parse_segment,
 )
+from ._planning import (
+    Plan as Plan,
+    merge as merge,
+    plan as plan,
+)
 from ._running import (
     Job as Job,
     JobProgress as JobProgress,
@@ -47,7 +52,7 @@ __all__ = [
     "AuthenticationError", "CancelledError", "ConfigError", "ConnectError", "CorruptError",
     "Envelope", "Error", "FullError", "InternalError", "InvalidArgumentError", "Job",
     "JobFailedError", "JobProgress", "Key", "LockedError", "MismatchError", "NewerFormatError",
-    "ProtocolError", "Proxy", "ProxyProgress", "Segment", "ServerError", "ShutdownError",
+    "Plan", "ProtocolError", "Proxy", "ProxyProgress", "Segment", "ServerError", "ShutdownError",
     "Statement", "SystemFailure", "TimedOutError", "UnsupportedError", "check", "classify", "copy",
-    "keys", "parse_envelope", "parse_segment", "validate",
+    "keys", "merge", "parse_envelope", "parse_segment", "plan", "validate",
 ]

@@ -32,6 +32,22 @@ DW_API int dw_job_copy(dw_job** out, const dw_conf* conf, dw_error* err);
 DW_API int dw_job_validate(dw_job** out, const dw_conf* conf, dw_error* err);
 
 /*
+ * Adds to the ledger of a copy what a job elsewhere has done of it. So a copy is spread over
+ * machines: one job with the key `plan` makes the ledger and reports the ranges; jobs with some of
+ * them as `token-range`, each under a state directory of its own, do them; their reports come here.
+ *
+ * conf         of DW_COMMAND_COPY, the one of the plan: it says where the ledger lies
+ * report_json  what dw_job_report_json() gave; the same report may come twice
+ *
+ * Threads: any; blocks while it writes the file.
+ * Returns DW_OK, or
+ *   DW_E_INVALID_ARGUMENT                      no report of a copy of this keyspace
+ *   DW_E_LOCKED, DW_E_MISMATCH, DW_E_NEWER_FORMAT, DW_E_CORRUPT, DW_E_FULL   the ledger
+ *   what dw_conf_check finds
+ */
+DW_API int dw_job_merge(const dw_conf* conf, const char* report_json, dw_error* err);
+
+/*
  * Waits until the job has ended, at most `timeout_ms`; negative: for ever.
  *
  * Threads: any.

@@ -80,6 +80,13 @@ private:
     std::map<token, token> ranges_;  // start -> end
 };
 
+inline range_set complement(const range_set& of)
+{
+    range_set out;
+    for (const auto& range : of.missing_from(whole_ring)) out.add(range);
+    return out;
+}
+
 // Of the planned ranges, what is not done yet; each piece keeps what it was planned with.
 template <class Planned>
 std::vector<Planned> remaining(const std::vector<Planned>& plan, const range_set& done)

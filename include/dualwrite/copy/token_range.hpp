@@ -4,8 +4,11 @@
 #include <dualwrite/copy/token.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -50,6 +53,26 @@ constexpr bool contains(const token_range& linear, token t) noexcept
 inline std::string to_text(const token_range& range)
 {
     return "(" + std::to_string(range.start.value) + ", " + std::to_string(range.end.value) + "]";
+}
+
+// A linear range as people write it, START..END, or as to_text() does.
+inline std::optional<token_range> parse_range(std::string_view text)
+{
+    const bool written = text.starts_with('(') && text.ends_with(']');
+    if (written) text = text.substr(1, text.size() - 2);
+    const std::string_view between = written ? ", " : "..";
+    const auto at = text.find(between);
+    if (at == std::string_view::npos) return std::nullopt;
+    token_range out;
+    const auto read = [](std::string_view number, token& to) {
+        const auto* const end = number.data() + number.size();
+        const auto [stop, error] = std::from_chars(number.data(), end, to.value);
+        return error == std::errc() && stop == end;
+    };
+    if (!read(text.substr(0, at), out.start) || !read(text.substr(at + between.size()), out.end))
+        return std::nullopt;
+    if (out.wraps()) return std::nullopt;
+    return out;
 }
 
 // At most two linear ranges, in ring order from the start of `range`.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dualwrite/base/result.hpp>
+#include <dualwrite/copy/token_range.hpp>
 #include <dualwrite/engine/endpoint.hpp>
 #include <dualwrite/engine/log.hpp>
 #include <dualwrite/policy/table_selection.hpp>
@@ -21,8 +22,12 @@ struct job_options {
     policy::table_selection selection;
     // Columns that the target lacks are passed over; else such a table is refused.
     bool leave_out_missing_columns{false};
-    std::string state_dir;          // the ledger and the reports lie there
-    std::uint32_t ranges{0};        // 0: by size estimates
+    std::string state_dir;    // the ledger and the reports lie there
+    std::uint32_t ranges{0};  // 0: by size estimates
+    // Only these parts of the ring; empty: all of it. The report then lists the ranges that are
+    // done, so that whoever spread the work can put the parts together.
+    std::vector<copy::token_range> token_ranges;
+    bool plan_only{false};          // the report lists what is to be done; nothing is done
     std::uint32_t concurrency{0};   // requests in flight per side; 0: a default
     std::uint32_t page_size{1000};  // rows
     std::string read_consistency{"LOCAL_QUORUM"};
@@ -46,6 +51,8 @@ struct copy_options : job_options {
     std::uint64_t bytes_per_second_max{0};
     std::uint64_t units_per_second_max{0};  // what the target says that requests cost
     bool restart{false};                    // forget the ledger of an earlier run
+    // When the run began of which this is a part; 0: when the ledger was made.
+    std::int64_t began_us{0};
     row_markers markers{row_markers::with_oldest_cells};
     counter_policy counters{counter_policy::refuse};
     // Write time of multi-cell columns where the source cannot tell it (before Cassandra 5.0).
@@ -105,6 +112,12 @@ public:
     copy(const copy_options& options, log_sink log, std::string& why);
     static result<std::unique_ptr<job>>
     validate(const validate_options& options, log_sink log, std::string& why);
+
+    // Adds to the ledger of a copy what other jobs have done of it: the report of each, made with
+    // the same addresses and keyspace and some token_ranges. What the ledger has already is passed
+    // over, so a report may come twice.
+    static result<void>
+    merge(const copy_options& options, std::string_view report_json, std::string& why);
 
     virtual job_progress progress() const = 0;
     // Waits at most `timeout_ms` (negative: for ever). True: ended.
