@@ -8,6 +8,7 @@
 
 #include "config_files.hpp"
 #include "config_json.hpp"
+#include "config_moment.hpp"
 #include "text_filter.hpp"
 
 namespace dualwrite::engine {
@@ -445,6 +446,15 @@ result<copy_options> make_copy_options(const config& from, const environment& en
         from.text("counters") == "converge" ? counter_policy::converge : counter_policy::refuse;
     options.trust_cell_times = from.text("cell-times") == "trust";
     options.unknown_writetime_us = static_cast<std::int64_t>(from.number("unknown-writetime"));
+    if (const auto text = from.text("writetime"); !text.empty()) {
+        const auto now_us = std::int64_t{std::time(nullptr)} * 1'000'000;
+        const auto parsed = parse_writetime(text, now_us, why);
+        if (!parsed) {
+            why = "--writetime: " + why;
+            return fail(parsed.error());
+        }
+        options.writetime_us = *parsed;
+    }
     options.retry_limit_ms = static_cast<std::uint32_t>(from.number("retry-limit"));
     return options;
 }
@@ -458,6 +468,7 @@ make_validate_options(const config& from, const environment& env, std::string& w
     options.recheck_limit = static_cast<std::uint32_t>(from.number("recheck-limit"));
     options.ttl_tolerance_s =
         static_cast<std::uint32_t>((from.number("ttl-tolerance") + 999) / 1000);
+    options.compare_writetimes = from.text("writetimes") == "compare";
     options.differences_max = from.number("differences-max");
     options.report_file = from.text("report");
     options.repair = from.boolean("repair");

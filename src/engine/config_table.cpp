@@ -219,6 +219,10 @@ constexpr auto keys = std::to_array<config_key>({
      "When the run began of which this is a part, as its plan says; 0: when the ledger was made. "
      "Of what was deleted since, nothing comes back."},
 
+    {"writetime", "", text, "TIME", "", copy, 0, 0, 0, data,
+     "One write time for all cells instead of each its own, as 2026-11-26T08:30:00Z or in "
+     "microseconds: a time before the proxy's first write. Elements of lists keep their own."},
+
     {"ranges", "", number, "N", "0", jobs, 0, 0, 1'000'000, pace,
      "Parts that a table is worked on in; 0: by its size."},
     {"concurrency", "", number, "N", "0", jobs, 0, 0, 4096, pace,
@@ -240,6 +244,9 @@ constexpr auto keys = std::to_array<config_key>({
      "How often a difference is looked at again before it counts."},
     {"ttl-tolerance", "", duration, "TIME", "1s", validate, 0, 0, day_ms, comparing,
      "Expiry times may differ by so much; whole seconds."},
+    {"writetimes", "", choice, "compare|ignore", "compare", validate, 0, 0, 0, comparing,
+     "Whether a cell with another write time is a difference; ignore after a copy with "
+     "--writetime."},
     {"differences-max", "", number, "N", "1000", validate, 0, 0, i64_max, comparing,
      "Differences that the report describes; all are counted."},
     {"report", "", text, "FILE", "", validate, 0, 0, 0, comparing,

@@ -133,7 +133,8 @@ std::string copy_job::refusal(const copy::table_model& table)
         return name + " holds counters, which have no write time; copy it when nothing writes it "
                       "any more, with --counters converge";
     const bool multi_cell = table.any_column([](const auto& c) { return is_multi_cell(c.type); });
-    if (multi_cell && !source().facts().element_times() && options_.unknown_writetime_us == 0)
+    if (multi_cell && !source().facts().element_times() && options_.unknown_writetime_us == 0 &&
+        options_.writetime_us == 0)
         return name + " has collections or user types that are not frozen, and a source before "
                       "Cassandra 5.0 cannot tell when their elements were written; say what to "
                       "take with --unknown-writetime, best a time before the first double write";
@@ -185,6 +186,10 @@ copy_table_options copy_job::table_options(const copy::table_model& table)
         out.rows.marker_expiry_s = began_us_ / 1'000'000 + table.default_ttl_s;
     if (options_.unknown_writetime_us != 0)
         out.rows.unknown_writetime_us = options_.unknown_writetime_us;
+    if (options_.writetime_us != 0) {
+        out.rows.constant_writetime_us = options_.writetime_us;
+        out.rows.unknown_writetime_us = options_.writetime_us;
+    }
     return out;
 }
 

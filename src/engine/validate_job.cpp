@@ -83,6 +83,7 @@ validate_table_options validate_job::table_options() const
     out.level = *protocol::parse_consistency(options_.read_consistency);
     out.page_rows = options_.page_size;
     out.compare.ttl_tolerance_s = options_.ttl_tolerance_s;
+    out.compare.writetimes = options_.compare_writetimes;
     out.recheck.delay = std::chrono::milliseconds(options_.recheck_delay_ms);
     out.recheck.rounds = std::max(1u, options_.recheck_limit);
     out.repair = options_.repair;

@@ -105,11 +105,11 @@ class Field:
         port = free_port()
         config = self.folder / "haproxy.cfg"
         config.write_text(HAPROXY.format(port=port, source=self.source.port))
-        self._add("haproxy", port, False, ["haproxy", "-db", "-f", config])
+        self.add("haproxy", port, False, ["haproxy", "-db", "-f", config])
 
     def start_copier(self) -> None:
         port = free_port()
-        self._add("copier", port, True, [
+        self.add("copier", port, True, [
             self._build / "tests/bench/bench_copier", "--port", port,
             "--source-port", self.source.port, "--target-port", self.target.port,
         ])
@@ -117,7 +117,7 @@ class Field:
     def start_proxy(self, name: str, program: pathlib.Path | str, flags: list[str]) -> None:
         port = free_port()
         state = self.folder / f"state-{name}"
-        self._add(name, port, True, [
+        self.add(name, port, True, [
             program, "127.0.0.1", "127.0.0.1",
             "--source-port", self.source.port, "--target-port", self.target.port,
             "--proxy-port", port, "--metrics-port", free_port(), "--state-dir", state,
@@ -136,7 +136,7 @@ class Field:
             System(name, int(port), int(pid) if pid else listener_pid(int(port)), True)
         )
 
-    def _add(self, name: str, port: int, dual: bool, command: list) -> None:
+    def add(self, name: str, port: int, dual: bool, command: list) -> None:
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = start(command, PROXY_CPU, stdout=output, stderr=subprocess.STDOUT)

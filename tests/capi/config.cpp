@@ -387,15 +387,27 @@ TEST_SUITE("engine/config")
         );
         REQUIRE(copy.set("table", "a,b", why));
         REQUIRE(copy.set("rate", "100", why));
+        REQUIRE(copy.set("writetime", "2023-11-14T22:13:20Z", why));
         REQUIRE(copy.set("restart", "yes", why));
         const auto copying = make_copy_options(copy, home, why);
         REQUIRE(copying);
         CHECK(copying->keyspace == "K s");
         CHECK(copying->tables == std::vector<std::string>{"a", "b"});
         CHECK(copying->rows_per_second_max == 100);
+        CHECK(copying->writetime_us == 1'700'000'000'000'000);
         CHECK(copying->restart);
         CHECK(copying->page_size == 1000);
         CHECK(copying->state_dir == "/h/.local/state/dualwrite/copy-K_s-s_9042-t_2");
+
+        REQUIRE(copy.set("writetime", "1700000000", why));
+        CHECK_FALSE(make_copy_options(copy, home, why));
+        CHECK(why.starts_with("--writetime: "));
+        REQUIRE(copy.set("writetime", "", why));
+        REQUIRE(copy.set("token-range", "-5..7", why));
+        CHECK(make_copy_options(copy, home, why)->token_ranges.size() == 1);
+        REQUIRE(copy.set("token-range", "7..-5", why));
+        CHECK_FALSE(make_copy_options(copy, home, why));
+        CHECK(why.starts_with("--token-range: "));
 
         auto validate = with(command::validate, base);
         REQUIRE(validate.set("recheck-delay", "1min", why));
@@ -407,6 +419,7 @@ TEST_SUITE("engine/config")
         CHECK(validating->ttl_tolerance_s == 2);
         CHECK(validating->report_file == "/r");
         CHECK(validating->differences_max == 1000);
+        CHECK(validating->compare_writetimes);
         CHECK(validating->state_dir == "/h/.local/state/dualwrite/validate-K_s-s_9042-t_2");
     }
 

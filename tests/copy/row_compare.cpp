@@ -92,6 +92,8 @@ TEST_SUITE("copy/row_compare")
         CHECK(f.differ(one("x", 1, 100), one("x", 1, 102)) == "ttl:a");
         CHECK(f.differ(one("x", 1, 100), one("x", 1, 101), {.ttl_tolerance_s = 0}) == "ttl:a");
         CHECK(f.differ(one("x", 1, 100), one("x", 9, 0), {.times = false}).empty());
+        CHECK(f.differ(one("x", 1, 100), one("x", 9, 100), {.writetimes = false}).empty());
+        CHECK(f.differ(one("x", 1, 100), one("x", 9, 0), {.writetimes = false}) == "ttl:a");
         CHECK(f.differ(one("", 1, 0), {}) == "value:a");  // no bytes is not null
     }
 

@@ -71,6 +71,17 @@ TEST_SUITE("copy/row_writes")
         CHECK(f.plan() == "insert@10:b update@10+99:a");
     }
 
+    TEST_CASE("plan: one write time for all leaves groups by expiry only")
+    {
+        fixture f;
+        f.options.constant_writetime_us = 7;
+        f.r.regulars = {
+            cell(f.table, "a", f.v.text("x"), 20), cell(f.table, "b", f.v.text("y"), no_writetime)};
+        CHECK(f.plan() == "insert@7:a,b");
+        f.r.regulars[0].expiry_s = 99;
+        CHECK(f.plan() == "insert@7:b update@7+99:a");
+    }
+
     TEST_CASE("plan: the marker never outlives the cells that it comes with")
     {
         fixture f;

@@ -69,6 +69,7 @@ struct cell_difference {
 struct compare_options {
     std::int64_t ttl_tolerance_s{1};
     bool times{true};  // compare write times and TTLs too
+    bool writetimes{true};
 };
 
 namespace detail {
@@ -122,7 +123,8 @@ inline std::optional<difference_kind> compare_atoms(
     if (source->writetime_us == no_writetime || target->writetime_us == no_writetime)
         return std::nullopt;
     const bool list = type.id == type_id::list && is_multi_cell(type);
-    if (!list && source->writetime_us != target->writetime_us) return difference_kind::writetime;
+    if (options.writetimes && !list && source->writetime_us != target->writetime_us)
+        return difference_kind::writetime;
     const bool both_expire = (source->expiry_s == no_expiry) == (target->expiry_s == no_expiry);
     if (!both_expire || std::abs(source->expiry_s - target->expiry_s) > options.ttl_tolerance_s)
         return difference_kind::ttl;

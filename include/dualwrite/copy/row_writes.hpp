@@ -27,6 +27,8 @@ struct row_write_options {
     std::int64_t marker_expiry_s{no_expiry};
     // For atoms whose write time the source cannot tell.
     std::optional<std::int64_t> unknown_writetime_us;
+    // For all atoms, whatever the source tells.
+    std::optional<std::int64_t> constant_writetime_us{};
 };
 
 enum class write_kind : std::uint8_t { insert, update, update_static };
@@ -102,6 +104,8 @@ private:
             selected_.push_back(a);
             if (a.writetime_us == no_writetime)
                 selected_.back().writetime_us = options.unknown_writetime_us.value_or(0);
+            if (options.constant_writetime_us)
+                selected_.back().writetime_us = *options.constant_writetime_us;
         }
         groups_.assign(selected_);
     }

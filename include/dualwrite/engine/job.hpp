@@ -58,6 +58,7 @@ struct copy_options : job_options {
     // Write time of multi-cell columns where the source cannot tell it (before Cassandra 5.0).
     // 0: tables with such columns are refused.
     std::int64_t unknown_writetime_us{0};
+    std::int64_t writetime_us{0};  // of all cells; 0: each its own
     // Azure Cosmos DB keeps one time for a whole row in tables that were not made otherwise. Such a
     // table loses values: where it does not show what it is, this says that it was made well.
     bool trust_cell_times{false};
@@ -68,6 +69,7 @@ struct validate_options : job_options {
     std::uint32_t recheck_delay_ms{2000};  // a difference counts if it is still there after this
     std::uint32_t recheck_limit{5};        // times
     std::uint32_t ttl_tolerance_s{1};
+    bool compare_writetimes{true};
     std::uint64_t differences_max{1000};  // written to the report; all are counted
     std::string report_file;              // JSON lines; empty: under state_dir
     bool repair{false};                   // makes the target what the source is
