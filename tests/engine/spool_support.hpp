@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/sanitized.hpp"
 #include "spool_memory.hpp"
 
 // What the tests of the spool share: small options, intents whose content follows from a number,
@@ -146,7 +147,8 @@ inline std::vector<std::uint64_t> lsns_of(const std::vector<read_intent>& intent
     return lsns;
 }
 
-// The seeds of a random test: 1 to `count`; SPOOL_SEED=n runs the one, SPOOL_SEEDS=n runs n.
+// The seeds of a random test: 1 to `count`, a quarter of them under a sanitizer; SPOOL_SEED=n runs
+// the one, SPOOL_SEEDS=n runs n.
 struct seed_range {
     std::uint64_t first;
     std::uint64_t last;
@@ -156,7 +158,11 @@ inline seed_range seeds(std::uint64_t count)
     const char* const one = std::getenv("SPOOL_SEED");
     const char* const many = std::getenv("SPOOL_SEEDS");
     if (one != nullptr) return {std::strtoull(one, nullptr, 10), std::strtoull(one, nullptr, 10)};
-    return {1, many != nullptr ? std::strtoull(many, nullptr, 10) : count};
+    return {
+        1,
+        many != nullptr              ? std::strtoull(many, nullptr, 10)
+        : dualwrite::test::sanitized ? count / 4
+                                     : count};
 }
 
 inline std::vector<std::string> segments_of(const memory_disk& disk)

@@ -19,14 +19,6 @@ using dualwrite::errc;
 using dualwrite::engine::open_mode;
 using dualwrite::engine::open_system_storage;
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DW_SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DW_SANITIZED
-#endif
-
 // Counts allocations of the whole test program, except where a sanitizer does the allocating.
 static std::atomic<std::uint64_t> allocations{0};
 
