@@ -8,12 +8,11 @@
 #include <set>
 
 #include "asio_compat.hpp"
+#include "raw_rows.hpp"
 
 namespace dualwrite::engine {
 
 namespace {
-
-using protocol::cell;
 
 constexpr std::int64_t clock_distance_max_ms = 500;
 // A ring of hundreds is not asked one by one.
@@ -44,21 +43,12 @@ using raw_row = std::vector<std::string>;
 
 asio::awaitable<std::vector<raw_row>> read(std::shared_ptr<cql_connection> from, std::string text)
 {
-    std::vector<raw_row> out;
     cql_failure ignored;
     const auto reply = co_await query_on(
         from, std::move(text), protocol::consistency::one, node_answer_limit, ignored
     );
-    if (!reply) co_return out;
-    const auto rows = protocol::parse_rows(reply->message.view());
-    if (!rows) co_return out;
-    std::vector<cell> cells;
-    for (const auto& row : *rows) {
-        row.read(cells);
-        auto& copy = out.emplace_back();
-        for (const auto& value : cells) copy.emplace_back(value ? as_text(*value) : "");
-    }
-    co_return out;
+    if (!reply) co_return std::vector<raw_row>{};
+    co_return raw_rows(reply->message.view());
 }
 
 // Within the round trip nobody can tell.

@@ -10,6 +10,7 @@
 
 #include "asio_compat.hpp"
 #include "probe_rules.hpp"
+#include "raw_rows.hpp"
 
 namespace dualwrite::engine {
 
@@ -324,18 +325,9 @@ private:
     // Rows of raw cells.
     asio::awaitable<std::vector<std::vector<std::string>>> rows_of(std::string text)
     {
-        std::vector<std::vector<std::string>> out;
         const auto reply = co_await send(std::move(text));
-        if (!reply) co_return out;
-        const auto rows = protocol::parse_rows(reply->message.view());
-        if (!rows) co_return out;
-        std::vector<cell> cells;
-        for (const auto& row : *rows) {
-            row.read(cells);
-            auto& copy = out.emplace_back();
-            for (const auto& value : cells) copy.emplace_back(value ? as_text(*value) : "");
-        }
-        co_return out;
+        if (!reply) co_return std::vector<std::vector<std::string>>{};
+        co_return raw_rows(reply->message.view());
     }
 
     asio::awaitable<std::optional<std::int64_t>> number(std::string text)

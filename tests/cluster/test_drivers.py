@@ -144,7 +144,7 @@ class Source50(DriverTest):
     target_spec = Node("target", auth=True, tls=True)
 
     def test_transcripts_are_the_same_and_writes_arrive(self):
-        self.check(("java", 5, "lz4"), ("go", 5, "none"))
+        self.check(("java", 5, "lz4"), ("go", 5, "none"), ("cqlsh", 5, "default"))
 
 
 class Source41(DriverTest):

@@ -65,7 +65,7 @@ def copy(spark, source, target, keyspace, *, tables=(), tasks=None, waves=None, 
     for wave in run.waves(work):
         for one in wave:
             dualwrite.merge(source, target, keyspace, one.report, **at_driver)
-            reports.append(json.loads(one.report))
+            reports.append(one.parsed)
     _raise_failed(reports)
     rows = [(table["table"], *done) for report in reports for table in report["tables"]
             for done in table.get("done", ())]
@@ -85,7 +85,7 @@ def validate(spark, source, target, keyspace, *, tables=(), tasks=None, on_progr
     reports, lines = [], []
     for wave in run.waves(work):
         for one in wave:
-            reports.append(json.loads(one.report))
+            reports.append(one.parsed)
             lines += one.differences.splitlines()
     _raise_failed(reports)
     counts = {}
@@ -97,6 +97,9 @@ def validate(spark, source, target, keyspace, *, tables=(), tasks=None, on_progr
     equal = counts.get("total", 0) == sum(report["repaired"] for report in reports)
     return Validated(equal, spark.createDataFrame(found, _DIFFERENCES), counts,
                      sum(one["rows"] for one in reports), time.monotonic() - began)
+
+
+_Report = namedtuple("_Report", "report parsed differences")
 
 
 class _Run:
@@ -122,7 +125,7 @@ class _Run:
             found = self._wave(work, ranges)
             yield found
             done += len(ranges)
-            rows += sum(json.loads(one.report)["rows"] for one in found)
+            rows += sum(one.parsed["rows"] for one in found)
             self._on_progress(done, total, rows)
 
     def _wave(self, work, ranges):
@@ -130,7 +133,8 @@ class _Run:
         count = min(4 * self.tasks, len(ranges))
         shares = [ranges[number::count] for number in range(count)]
         frame = self._spark.range(0, count, 1, count)
-        return frame.mapInArrow(_Worker(self._plan.job, work, shares), _REPORTS).collect()
+        rows = frame.mapInArrow(_Worker(self._plan.job, work, shares), _REPORTS).collect()
+        return [_Report(row.report, json.loads(row.report), row.differences) for row in rows]
 
 
 class _Worker:
