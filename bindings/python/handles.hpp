@@ -3,10 +3,13 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "call.hpp"
@@ -52,7 +55,7 @@ public:
     {
         dw_conf* made = nullptr;
         check([&](dw_error* err) { return dw_conf_new(&made, command, err); });
-        handle_.reset(made);
+        handle_ = {made, [](dw_conf* c) { dw_conf_free(&c); }};
     }
 
     void set(const std::string& key, const std::string& value)
@@ -75,11 +78,35 @@ public:
     {
         check([&](dw_error* err) { return dw_conf_check(handle_.get(), err); });
     }
+    // Blocks for up to a minute, on a thread of its own: Ctrl-C gets through. What that still does
+    // then nobody sees.
     std::string try_json() const
     {
-        return text_of([&](char** out, dw_error* err) {
-            return dw_conf_try(handle_.get(), DW_REPORT_JSON, nullptr, out, err);
-        });
+        struct attempt {
+            std::shared_ptr<dw_conf> conf;
+            std::promise<std::pair<int, std::string>> ended;  // code, and report or why
+        };
+        const auto its = std::make_shared<attempt>();
+        its->conf = handle_;
+        auto ended = its->ended.get_future();
+        std::thread([its] {
+            dw_error err = DW_ERROR_INIT;
+            char* text = nullptr;
+            const int code = dw_conf_try(its->conf.get(), DW_REPORT_JSON, nullptr, &text, &err);
+            its->ended.set_value({code, code < 0 ? err.message : text});
+            dw_free(text);
+        }).detach();
+        for (bool is_over = false; !is_over;) {
+            {
+                const release_gil released;
+                is_over =
+                    ended.wait_for(std::chrono::milliseconds(100)) == std::future_status::ready;
+            }
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        }
+        const auto [code, text] = ended.get();
+        if (code < 0) throw call_error(code, text.c_str());
+        return text;
     }
     void set_log(py::object callable)
     {
@@ -108,10 +135,7 @@ public:
     std::shared_ptr<log_target> log() const noexcept { return log_; }
 
 private:
-    struct release {
-        void operator()(dw_conf* c) const noexcept { dw_conf_free(&c); }
-    };
-    std::unique_ptr<dw_conf, release> handle_;
+    std::shared_ptr<dw_conf> handle_;
     std::shared_ptr<log_target> log_;
 };
 
@@ -171,6 +195,17 @@ public:
     }
     std::shared_ptr<Handle> take() { return std::move(handle_); }
 
+    // In a child after fork(): its threads are not here, and freeing it would wait for them. What
+    // it has stays in memory until the child ends.
+    void forget(const char* why)
+    {
+        if (handle_) new std::shared_ptr<Handle>(std::move(handle_));
+        if (log_) new std::shared_ptr<log_target>(std::move(log_));
+        handle_.reset();
+        log_.reset();
+        name_ = why;
+    }
+
 private:
     std::shared_ptr<log_target> log_;  // outlives the handle
     const char* name_;                 // what to say when it is closed
@@ -190,6 +225,7 @@ public:
         running_.run([&](dw_proxy* p, dw_error* err) { return dw_proxy_stop(p, limit, err); });
     }
     bool wait(std::optional<double> timeout_s) { return running_.wait(timeout_s, dw_proxy_wait); }
+    void forget() { running_.forget("the proxy belongs to the process that was forked"); }
     // Threads that wait for it are told at once.
     void close()
     {
@@ -237,6 +273,7 @@ public:
     }
 
     bool wait(std::optional<double> timeout_s) { return running_.wait(timeout_s, dw_job_wait); }
+    void forget() { running_.forget("the job belongs to the process that was forked"); }
     void cancel()
     {
         running_.run([](dw_job* j, dw_error* err) { return dw_job_cancel(j, err); });

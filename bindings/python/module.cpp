@@ -39,6 +39,10 @@ PYBIND11_MODULE(_dualwrite, m)
 {
     m.doc() = "dualwrite.h for Python; use the package dualwrite";
     m.def("version", &dw_version);
+    // The exceptions' maker and the loggers are of one interpreter.
+    m.def("in_main_interpreter", [] {
+        return PyInterpreterState_Get() == PyInterpreterState_Main();
+    });
     m.def("code_name", &dw_code_name, py::arg("code"));
     m.def("set_exception_maker", [](py::object maker) { exception_maker() = std::move(maker); });
     py::register_exception_translator(&translate);
@@ -56,6 +60,7 @@ PYBIND11_MODULE(_dualwrite, m)
     py::class_<proxy>(m, "Proxy")
         .def(py::init<const conf&>(), py::arg("conf"))
         .def("close", &proxy::close)
+        .def("forget", &proxy::forget)
         .def("stop", &proxy::stop, py::arg("drain_limit_ms"))
         .def("wait", &proxy::wait, py::arg("timeout_s"))
         .def("progress", &proxy::progress)
@@ -67,6 +72,7 @@ PYBIND11_MODULE(_dualwrite, m)
     py::class_<job>(m, "Job")
         .def(py::init<const conf&, bool>(), py::arg("conf"), py::arg("copying"))
         .def("close", &job::close)
+        .def("forget", &job::forget)
         .def("cancel", &job::cancel)
         .def("set_pace", &job::set_pace, py::arg("to"))
         .def("wait", &job::wait, py::arg("timeout_s"))

@@ -33,7 +33,10 @@
 #include <dualwrite/c/protocol.h>
 #include <dualwrite/c/proxy.h>
 #include <dualwrite/c/result.h>
+#include <dualwrite/c/ring.h>
+#include <dualwrite/c/rules.h>
 #include <dualwrite/c/spool.h>
+#include <dualwrite/c/spool_writer.h>
 #include <dualwrite/c/statement.h>
 
 #endif

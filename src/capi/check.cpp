@@ -2,6 +2,7 @@
 
 #include "conf.hpp"
 #include "guard.hpp"
+#include "live.hpp"
 
 using namespace dualwrite;
 using namespace dualwrite::capi;
@@ -14,7 +15,7 @@ int dw_conf_try(
         if (problems != nullptr) *problems = 0;
         if (report_out == nullptr) return null_argument(err, "report");
         *report_out = nullptr;
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (format > DW_REPORT_CQL)
             return report(err, DW_E_INVALID_ARGUMENT, "format is not one DW_REPORT_*");
         if (conf->values.for_command() == engine::command::runs)

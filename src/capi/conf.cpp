@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "guard.hpp"
+#include "live.hpp"
 
 using namespace dualwrite;
 using namespace dualwrite::capi;
@@ -73,15 +74,13 @@ int dw_conf_new(dw_conf** out, uint32_t command, dw_error* err)
 
 void dw_conf_free(dw_conf** conf)
 {
-    if (conf == nullptr) return;
-    delete *conf;
-    *conf = nullptr;
+    delete take_handle(conf);
 }
 
 int dw_conf_set(dw_conf* conf, const char* key, const char* value, dw_error* err)
 {
     return guard(err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (key == nullptr) return null_argument(err, "key");
         if (value == nullptr) return null_argument(err, "value");
         std::string why;
@@ -93,7 +92,7 @@ int dw_conf_set(dw_conf* conf, const char* key, const char* value, dw_error* err
 int dw_conf_add(dw_conf* conf, const char* key, const char* value, dw_error* err)
 {
     return guard(err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (key == nullptr) return null_argument(err, "key");
         if (value == nullptr) return null_argument(err, "value");
         std::string why;
@@ -107,7 +106,7 @@ int dw_conf_get(const dw_conf* conf, const char* key, char** out, dw_error* err)
     return guard(err, [&] {
         if (out == nullptr) return null_argument(err, "out");
         *out = nullptr;
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (key == nullptr) return null_argument(err, "key");
         std::string why;
         const auto value = conf->values.get(key, why);
@@ -118,7 +117,7 @@ int dw_conf_get(const dw_conf* conf, const char* key, char** out, dw_error* err)
 int dw_conf_load_env(dw_conf* conf, dw_error* err)
 {
     return guard(err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         std::string why;
         auto loaded = conf->values;  // all or nothing
         const auto done = loaded.load(engine::process_environment, why);
@@ -131,7 +130,7 @@ int dw_conf_load_env(dw_conf* conf, dw_error* err)
 int dw_conf_check(const dw_conf* conf, dw_error* err)
 {
     return guard(err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         const auto& values = conf->values;
         const engine::environment env = engine::process_environment;
         std::string why;
@@ -157,7 +156,7 @@ int dw_conf_check(const dw_conf* conf, dw_error* err)
 int dw_conf_set_log(dw_conf* conf, dw_log_fn log, void* user, dw_error* err)
 {
     return guard(err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         conf->log = log;
         conf->log_user = user;
         return DW_OK;
@@ -167,7 +166,7 @@ int dw_conf_set_log(dw_conf* conf, dw_log_fn log, void* user, dw_error* err)
 int dw_conf_keys(const dw_conf* conf, size_t index, dw_key* out, dw_error* err)
 {
     return guard(err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (const int code = check_struct(err, out, "out"); code != DW_OK) return code;
         for (const auto& key : engine::config_keys()) {
             if (!key.belongs_to(conf->values.for_command()) || index-- != 0) continue;

@@ -3,10 +3,13 @@
 #include <dualwrite/dualwrite.h>
 #include <dualwrite/engine/config.hpp>
 
+#include "live.hpp"
+
 struct dw_conf {
     dualwrite::engine::config values;
     dw_log_fn log{nullptr};
     void* log_user{nullptr};
+    dualwrite::capi::live alive{};
 };
 
 namespace dualwrite::capi {

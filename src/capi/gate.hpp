@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "guard.hpp"
+#include "live.hpp"
 
 namespace dualwrite::capi {
 
@@ -59,7 +60,7 @@ template <class Handle, class Body>
 int guard_call(Handle* handle, std::string_view name, dw_error* err, Body&& body) noexcept
 {
     return guard(err, [&] {
-        if (handle == nullptr) return null_argument(err, name);
+        if (const int code = check_handle(err, handle, name); code != DW_OK) return code;
         if (!handle->calls.enter())
             return report(err, DW_E_SHUTDOWN, "the handle is being freed by another thread");
         struct exit {

@@ -27,6 +27,7 @@ template <> inline constexpr std::uint32_t first_size<dw_job_progress> = 272;
 template <> inline constexpr std::uint32_t first_size<dw_envelope> = 32;
 template <> inline constexpr std::uint32_t first_size<dw_segment> = 24;
 template <> inline constexpr std::uint32_t first_size<dw_facts> = 64;
+template <> inline constexpr std::uint32_t first_size<dw_write> = 64;
 
 // At most `size_max` bytes that do not end inside a UTF-8 character.
 inline std::string_view cut_utf8(std::string_view text, std::size_t size_max) noexcept

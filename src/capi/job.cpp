@@ -9,6 +9,7 @@ using namespace dualwrite::capi;
 struct dw_job {
     std::unique_ptr<engine::job> engine;
     gate calls;
+    live alive{};
 };
 
 static_assert(DW_JOB_RUNNING == static_cast<unsigned>(engine::job_state::running));
@@ -34,7 +35,7 @@ int start(
     return guard(err, [&] {
         if (out == nullptr) return null_argument(err, "out");
         *out = nullptr;
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (conf->values.for_command() != expected)
             return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
         std::string why;
@@ -101,7 +102,7 @@ int dw_job_validate(dw_job** out, const dw_conf* conf, dw_error* err)
 int dw_job_merge(const dw_conf* conf, const char* report_json, dw_error* err)
 {
     return guard(err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (report_json == nullptr) return null_argument(err, "report_json");
         if (conf->values.for_command() != engine::command::copy)
             return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
@@ -130,7 +131,7 @@ int dw_job_wait(dw_job* job, int64_t timeout_ms, dw_error* err)
 int dw_job_set_pace(dw_job* job, const dw_conf* conf, dw_error* err)
 {
     return guard_call(job, "job", err, [&] {
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         if (conf->values.for_command() != engine::command::copy)
             return report(err, DW_E_INVALID_ARGUMENT, "conf was made for another command");
         engine::copy_options pace;
@@ -150,8 +151,8 @@ int dw_job_cancel(dw_job* job, dw_error* err)
 
 void dw_job_free(dw_job** job)
 {
-    if (job == nullptr || *job == nullptr) return;
-    const std::unique_ptr<dw_job> handle(std::exchange(*job, nullptr));
+    const std::unique_ptr<dw_job> handle(take_handle(job));
+    if (!handle) return;
     handle->calls.shut();
     // Lets calls of dw_job_wait() return. A failure here is a bug of the engine.
     guard(nullptr, [&] {

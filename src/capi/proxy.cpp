@@ -17,6 +17,7 @@ struct dw_proxy {
     std::uint32_t drain_limit_ms{0};  // constant after start
     std::atomic<bool> stopping{false};
     gate calls;
+    live alive{};
 };
 
 namespace {
@@ -34,6 +35,7 @@ dw_proxy_progress progress_of(dw_proxy& proxy)
         progress.state = DW_PROXY_STOPPED;
     else
         progress.state = proxy.stopping ? DW_PROXY_DRAINING : DW_PROXY_RUNNING;
+    progress.successor = static_cast<std::uint64_t>(proxy.engine->successor());
     progress.ready = proxy.engine->ready() ? 1 : 0;
     const auto status = nlohmann::json::parse(proxy.engine->status_json());
     status.at("clients").get_to(progress.clients);
@@ -54,7 +56,7 @@ int dw_proxy_start(dw_proxy** out, const dw_conf* conf, dw_error* err)
     return guard(err, [&] {
         if (out == nullptr) return null_argument(err, "out");
         *out = nullptr;
-        if (conf == nullptr) return null_argument(err, "conf");
+        if (const int code = check_handle(err, conf, "conf"); code != DW_OK) return code;
         const auto command = conf->values.for_command();
         const bool retry = command == engine::command::retry;
         const bool replay = command == engine::command::replay || retry;
@@ -111,8 +113,8 @@ int dw_proxy_wait(dw_proxy* proxy, int64_t timeout_ms, dw_error* err)
 
 void dw_proxy_free(dw_proxy** proxy)
 {
-    if (proxy == nullptr || *proxy == nullptr) return;
-    const std::unique_ptr<dw_proxy> handle(std::exchange(*proxy, nullptr));
+    const std::unique_ptr<dw_proxy> handle(take_handle(proxy));
+    if (!handle) return;
     handle->calls.shut();
     // Lets calls of dw_proxy_wait() return. A failure here is a bug of the engine.
     guard(nullptr, [&] {

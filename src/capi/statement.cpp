@@ -1,18 +1,17 @@
+#include "statement.hpp"
+
 #include <dualwrite/policy/statement.hpp>
 
 #include <limits>
 #include <memory>
 
 #include "guard.hpp"
+#include "live.hpp"
 
 using namespace dualwrite;
 using namespace dualwrite::capi;
 using policy::statement_facts;
 using policy::statement_kind;
-
-struct dw_statement {
-    statement_facts facts;
-};
 
 static_assert(DW_STATEMENT_SELECT == static_cast<unsigned>(statement_kind::select));
 static_assert(DW_STATEMENT_BATCH == static_cast<unsigned>(statement_kind::batch));
@@ -66,22 +65,22 @@ int dw_classify(dw_statement** out, const char* cql, size_t size, dw_error* err)
         if (size > std::numeric_limits<std::uint32_t>::max())
             return report(err, DW_E_INVALID_ARGUMENT, "a statement is shorter than 4 GiB");
         const auto text = size == 0 ? std::string_view() : std::string_view(cql, size);
-        *out = std::make_unique<dw_statement>(dw_statement{policy::classify(text)}).release();
+        auto made = std::make_unique<dw_statement>();
+        made->facts = policy::classify(text);
+        *out = made.release();
         return DW_OK;
     });
 }
 
 void dw_statement_free(dw_statement** statement)
 {
-    if (statement == nullptr) return;
-    delete *statement;
-    *statement = nullptr;
+    delete take_handle(statement);
 }
 
 int dw_statement_facts(const dw_statement* statement, int32_t child, dw_facts* out, dw_error* err)
 {
     return guard(err, [&] {
-        if (statement == nullptr) return null_argument(err, "statement");
+        if (const int code = check_handle(err, statement, "statement"); code != DW_OK) return code;
         if (const int code = check_struct(err, out, "out"); code != DW_OK) return code;
         if (child == -1) return give(out, to_c(statement->facts));
         const auto& children = statement->facts.children;

@@ -3,18 +3,20 @@
 #include <csignal>
 #include <cstdint>
 #include <ctime>
+#include <initializer_list>
 #include <pthread.h>
 
 namespace dualwrite::program {
 
-// SIGINT, SIGTERM and SIGHUP as values that the main thread asks for. Make it before any thread is
-// started: threads inherit the mask, so that no signal interrupts one of the library's.
+// SIGINT, SIGTERM, SIGHUP and `more` as values that the main thread asks for. Make it before any
+// thread is started: threads inherit the mask, so that no signal interrupts one of the library's.
 class signals {
 public:
-    signals()
+    explicit signals(std::initializer_list<int> more = {})
     {
         sigemptyset(&set_);
         for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, number);
+        for (const int number : more) sigaddset(&set_, number);
         pthread_sigmask(SIG_BLOCK, &set_, nullptr);
         // A closed pipe is an error of write(), not the end.
         std::signal(SIGPIPE, SIG_IGN);

@@ -362,6 +362,7 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
     options.wait_limit_ms = static_cast<std::uint32_t>(from.number("wait-limit"));
     DW_TRY(dir, state_dir(from, env, why));
     options.state_dir = std::move(dir);
+    options.take_over = from.boolean("take-over");
     options.durable = from.text("durability") == "fsync" ? durability::fsync : durability::process;
     options.spool_size_max = from.number("spool-size-max");
     const auto ddl = from.text("ddl");

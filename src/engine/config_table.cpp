@@ -266,6 +266,9 @@ constexpr auto keys = std::to_array<config_key>({
     {"state-dir", "", text, "DIR", "", all | runs, 0, 0, 0, files,
      "Where the spool or the ledger lies. Default: $STATE_DIRECTORY, else a folder of its own "
      "under $XDG_STATE_HOME/dualwrite or ~/.local/state/dualwrite."},
+    {"take-over", "", boolean, "true|false", "false", proxy, 0, 0, 0, files,
+     "If a proxy runs on the state directory, take its place: its ports, without a refused "
+     "connection, and what it has not delivered."},
     {"restart", "", boolean, "true|false", "false", copy, 0, 0, 0, files,
      "Forget what an earlier run has done."},
 

@@ -1,54 +1,15 @@
-#include <dualwrite/engine/proxy.hpp>
-#include <dualwrite/engine/status_http.hpp>
+#include <algorithm>
 
-#include <cerrno>
-#include <chrono>
-#include <condition_variable>
-#include <cstring>
-#include <mutex>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <thread>
-
-#include "left_logs.hpp"
-#include "proxy_shared.hpp"
-#include "proxy_status.hpp"
-#include "schema_watch.hpp"
+#include "listening.hpp"
+#include "running_proxy.hpp"
 #include "spool_writes.hpp"
 #include "text_filter.hpp"
-#include "worker.hpp"
 
 namespace dualwrite::engine {
 
 namespace {
 
 constexpr auto supervise_interval = std::chrono::milliseconds(20);
-constexpr int listen_backlog = 1024;
-
-result<unique_fd> listen_on(const socket_address& address)
-{
-    unique_fd fd(
-        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)
-    );
-    if (!fd) return fail({errno, std::generic_category()});
-    const int on = 1;
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (::bind(fd.get(), address.get(), address.size) != 0 ||
-        ::listen(fd.get(), listen_backlog) != 0)
-        return fail({errno, std::generic_category()});
-    return fd;
-}
-
-std::uint16_t port_of(int fd)
-{
-    sockaddr_storage storage{};
-    socklen_t size = sizeof storage;
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
-    return storage.ss_family == AF_INET6
-               ? ntohs(reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port)
-               : ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
-}
 
 std::int64_t steady_now_ms()
 {
@@ -56,61 +17,7 @@ std::int64_t steady_now_ms()
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
-// Another process on the port would get a share of the clients, since all loops share it.
-bool port_is_taken(const socket_address& address)
-{
-    unique_fd fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
-    const int on = 1;
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    return fd && ::bind(fd.get(), address.get(), address.size) != 0;
-}
-
-class running_proxy final : public proxy {
-public:
-    explicit running_proxy(const proxy_options& options, log_sink log) : shared_(options)
-    {
-        shared_.set_sink(std::move(log));
-    }
-    ~running_proxy() override;
-
-    result<void> begin(std::string& why);
-
-    std::uint16_t port() const override { return port_; }
-    std::uint16_t metrics_port() const override { return http_ ? http_->port() : std::uint16_t{0}; }
-    result<void> reload(std::string& why) override;
-    void stop(std::uint32_t drain_limit_ms) override;
-    bool wait(std::int64_t timeout_ms) override;
-    std::string failure() const override { return shared_.failure(); }
-    std::string status_json() const override { return engine::status_json(shared_, workers_); }
-    std::string metrics_text() const override { return engine::metrics_text(shared_, workers_); }
-    bool ready() const override
-    {
-        return shared_.source_reachable.load() && !shared_.failed.load();
-    }
-
-private:
-    result<void> open_spool(std::string& why);
-    result<void> open_listeners(std::vector<unique_fd>& listeners, std::string& why);
-    result<void> start_workers(std::vector<unique_fd> listeners, std::string& why);
-    void read_left_logs();
-    void supervise();
-    bool drained() const;
-
-    proxy_shared shared_;
-    workers workers_;
-    std::unique_ptr<left_logs> left_;
-    std::size_t next_adopter_{0};  // in workers_; the reader's, once it runs
-    std::unique_ptr<schema_watch> watch_;
-    std::unique_ptr<status_http> http_;
-    std::uint16_t port_{0};
-
-    std::thread supervisor_;
-    mutable std::mutex mutex_;
-    std::condition_variable changed_;
-    bool stopping_{false};
-    bool stopped_{false};
-    std::chrono::steady_clock::time_point deadline_{};
-};
+}  // namespace
 
 result<void> running_proxy::reload(std::string& why)
 {
@@ -127,18 +34,23 @@ result<void> running_proxy::open_spool(std::string& why)
     options.durable = shared_.options.durable;
     options.logs_max = shared_.options.threads;
     options.memory_max = delivery_limits::bytes_max(shared_.options, options.memory_max);
-    DW_TRY(opened, spool_directory::open(options, why));
-    shared_.spool = std::move(opened);
+    auto opened = spool_directory::open(options, why);
+    if (!opened) {
+        if (opened.error() == errc::spool_locked && !shared_.options.deliver_only)
+            why += ", or --take-over true to take its place";
+        return fail(opened.error());
+    }
+    shared_.spool = std::move(*opened);
     // Above everything that an earlier run has given out.
     if (const auto mark = shared_.spool->clock_high_water_us(); mark > 0)
         shared_.clock.fence(mark / 1000);
     return {};
 }
 
-result<void> running_proxy::open_listeners(std::vector<unique_fd>& listeners, std::string& why)
+result<void> running_proxy::open_listeners(std::vector<unique_fd> inherited, std::string& why)
 {
     const auto& options = shared_.options;
-    if (options.deliver_only) return listeners.resize(options.threads), result<void>{};
+    if (options.deliver_only) return {};
     const auto where = options.listen_host + ":" + std::to_string(options.listen_port);
     auto addresses = resolve(options.listen_host, options.listen_port);
     if (!addresses) {
@@ -146,35 +58,40 @@ result<void> running_proxy::open_listeners(std::vector<unique_fd>& listeners, st
         return fail(addresses.error());
     }
     auto address = addresses->front();
-    if (options.listen_port != 0 && port_is_taken(address)) {
+    for (auto& its : inherited)
+        if (is_bound_to(its.get(), address)) listeners_.push_back(std::move(its));
+    if (listeners_.empty() && options.listen_port != 0 && port_is_taken(address)) {
         why = where + " is in use by another process; stop it or use another --proxy-port";
         return fail(errc::invalid_argument);
     }
-    for (std::uint32_t i = 0; i < options.threads; ++i) {
+    if (!listeners_.empty()) set_port(address, port_of(listeners_.front().get()));
+    while (listeners_.size() < options.threads) {
         auto fd = listen_on(address);
         if (!fd) {
             why = "cannot listen on " + where + ": " + fd.error().message();
             return fail(fd.error());
         }
-        port_ = port_of(fd->get());
-        auto& port = address.storage.ss_family == AF_INET6
-                         ? reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port
-                         : reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port;
-        port = htons(port_);
-        listeners.push_back(std::move(*fd));
+        set_port(address, port_of(fd->get()));
+        listeners_.push_back(std::move(*fd));
     }
+    port_ = port_of(listeners_.front().get());
     return {};
 }
 
-result<void> running_proxy::start_workers(std::vector<unique_fd> listeners, std::string& why)
+result<void> running_proxy::start_workers(std::string& why)
 {
-    for (auto& listener : listeners) {
+    const auto threads = shared_.options.threads;
+    for (std::size_t i = 0; i < threads; ++i) {
         auto log = shared_.spool->create_log();
         if (!log) {
             why = "cannot write to " + shared_.options.state_dir + ": " + log.error().message();
             return fail(log.error());
         }
-        workers_.push_back(std::make_unique<worker>(shared_, std::move(*log), std::move(listener)));
+        // The one before may have had more threads: clients wait in the sockets of all.
+        std::vector<unique_fd> its;
+        for (auto at = i; at < listeners_.size(); at += threads)
+            its.push_back(copy_of(listeners_[at]));
+        workers_.push_back(std::make_unique<worker>(shared_, std::move(*log), std::move(its)));
     }
     left_ = std::make_unique<left_logs>(shared_);
     return left_->hand_out_read(
@@ -183,6 +100,30 @@ result<void> running_proxy::start_workers(std::vector<unique_fd> listeners, std:
         },
         why
     );
+}
+
+result<void> running_proxy::start_http(unique_fd inherited, std::string& why)
+{
+    status_http::handlers handlers;
+    handlers.metrics_text = [this] { return metrics_text(); };
+    handlers.status_json = [this] { return status_json(); };
+    handlers.ready = [this] { return ready(); };
+    const auto& options = shared_.options;
+    if (const auto address = resolve(options.metrics_host, options.metrics_port);
+        !address || address->empty() || !is_bound_to(inherited.get(), address->front()))
+        inherited.reset();
+    DW_TRY(
+        http,
+        status_http::start(
+            options.metrics_host,
+            options.metrics_port,
+            std::move(handlers),
+            why,
+            std::move(inherited)
+        )
+    );
+    http_ = std::move(http);
+    return {};
 }
 
 // The rest, while clients are served.
@@ -196,7 +137,7 @@ void running_proxy::read_left_logs()
     });
 }
 
-result<void> running_proxy::begin(std::string& why)
+result<void> running_proxy::prepare(std::string& why)
 {
     if (shared_.options.threads == 0 || shared_.options.threads > 256) {
         why = "--threads must be from 1 to 256";
@@ -210,32 +151,24 @@ result<void> running_proxy::begin(std::string& why)
     }
     DW_CHECK(shared_.tls.load(shared_.options, shared_.sink, why));
     if (shared_.options.deliver_only) DW_CHECK(find_spool(shared_.options.state_dir, why));
+    return {};
+}
+
+result<void> running_proxy::begin(listening_sockets inherited, std::string& why)
+{
     DW_CHECK(open_spool(why));
     // A name that is not known yet may be later; it is looked up again and again.
     if (std::string problem; !resolve_both(shared_, problem))
         shared_.log(log_level::warning, problem + "; trying again");
-    std::vector<unique_fd> listeners;
-    DW_CHECK(open_listeners(listeners, why));
+    DW_CHECK(open_listeners(std::move(inherited.clients), why));
     if (shared_.options.addresses.proxy_port == 0) shared_.options.addresses.proxy_port = port_;
     auto source = shared_.options.source;
     auto target = shared_.options.target;
     DW_TRY(refresh, refresher::start(source, target, shared_.sink));
     shared_.refresh = std::move(refresh);
     shared_.refresh->set_tls(shared_.tls.source(), shared_.tls.target());
-    DW_CHECK(start_workers(std::move(listeners), why));
-    if (shared_.options.metrics) {
-        status_http::handlers handlers;
-        handlers.metrics_text = [this] { return metrics_text(); };
-        handlers.status_json = [this] { return status_json(); };
-        handlers.ready = [this] { return ready(); };
-        DW_TRY(
-            http,
-            status_http::start(
-                shared_.options.metrics_host, shared_.options.metrics_port, std::move(handlers), why
-            )
-        );
-        http_ = std::move(http);
-    }
+    DW_CHECK(start_workers(why));
+    if (shared_.options.metrics) DW_CHECK(start_http(std::move(inherited.metrics), why));
     watch_ = std::make_unique<schema_watch>(shared_);
     for (auto& one : workers_) one->start();
     read_left_logs();
@@ -243,12 +176,22 @@ result<void> running_proxy::begin(std::string& why)
     return {};
 }
 
+listening_sockets running_proxy::give_sockets()
+{
+    const std::lock_guard lock(mutex_);
+    listening_sockets out;
+    out.clients = std::exchange(listeners_, {});
+    if (http_) out.metrics = http_->copy_of_listener();
+    return out;
+}
+
 bool running_proxy::drained() const
 {
     for (const auto& one : workers_)
         if (one->counters().draining.get() == 0) return false;
     const auto totals = sum(workers_);
-    return totals.clients == 0 && totals.backlog == 0 && shared_.unread.logs.load() == 0;
+    if (totals.clients != 0) return false;
+    return clients_only_ || (totals.backlog == 0 && shared_.unread.logs.load() == 0);
 }
 
 // Ends the workers when the spool has failed or, while stopping, when nothing is left to do.
@@ -269,15 +212,29 @@ void running_proxy::supervise()
     lock.lock();
     stopped_ = true;
     changed_.notify_all();
+    lock.unlock();
+    if (on_stopped) on_stopped();
 }
 
 void running_proxy::stop(std::uint32_t drain_limit_ms)
 {
     const std::lock_guard lock(mutex_);
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(drain_limit_ms);
+    begin_stop(drain_limit_ms);
+}
+
+void running_proxy::release(std::uint32_t limit_ms)
+{
+    const std::lock_guard lock(mutex_);
+    clients_only_ = true;
+    begin_stop(limit_ms);
+}
+
+void running_proxy::begin_stop(std::uint32_t limit_ms)
+{
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
     if (!stopping_) {
         shared_.draining.store(true);
+        listeners_.clear();
         for (auto& one : workers_) one->begin_drain();
         deadline_ = deadline;
     }
@@ -309,19 +266,6 @@ running_proxy::~running_proxy()
     // Its answers go to the loops, so it ends before them.
     if (shared_.refresh) shared_.refresh->stop();
     workers_.clear();
-}
-
-}  // namespace
-
-result<std::unique_ptr<proxy>>
-proxy::start(const proxy_options& options, log_sink log, std::string& why)
-{
-    auto made = std::make_unique<running_proxy>(options, std::move(log));
-    if (const auto begun = made->begin(why); !begun) {
-        if (why.empty()) why = begun.error().message();
-        return fail(begun.error());
-    }
-    return std::unique_ptr<proxy>(std::move(made));
 }
 
 }  // namespace dualwrite::engine

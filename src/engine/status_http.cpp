@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "http_message.hpp"
+#include "listening.hpp"
 #include "status_page.hpp"
 
 namespace dualwrite::engine {
@@ -114,21 +115,11 @@ public:
         }
     }
 
-    bool begin(const std::string& host, std::uint16_t port)
+    bool begin(const std::string& host, std::uint16_t port, unique_fd listener)
     {
-        const auto addresses = resolve(host, port);
-        if (!addresses || addresses->empty()) return false;
-        const auto& address = addresses->front();
-        const auto family = address.storage.ss_family;
-        listener_.reset(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        const int on = 1;
-        ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (::bind(listener_.get(), address.get(), address.size) != 0) return false;
-        if (::listen(listener_.get(), connections_max) != 0) return false;
-        sockaddr_in6 bound{};  // the port is at the same place in both
-        socklen_t size = sizeof bound;
-        ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&bound), &size);
-        port_ = ntohs(bound.sin6_port);
+        listener_ = listener ? std::move(listener) : listen(host, port);
+        if (!listener_) return false;
+        port_ = port_of(listener_.get());
         wake_.reset(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
         if (!wake_) return false;
         thread_ = std::thread([this] { run(); });
@@ -136,8 +127,23 @@ public:
     }
 
     std::uint16_t port() const noexcept override { return port_; }
+    unique_fd copy_of_listener() const override { return copy_of(listener_); }
 
 private:
+    static unique_fd listen(const std::string& host, std::uint16_t port)
+    {
+        const auto addresses = resolve(host, port);
+        if (!addresses || addresses->empty()) return {};
+        const auto& address = addresses->front();
+        const auto family = address.storage.ss_family;
+        unique_fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        const int on = 1;
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (::bind(fd.get(), address.get(), address.size) != 0) return {};
+        if (::listen(fd.get(), connections_max) != 0) return {};
+        return fd;
+    }
+
     void run()
     {
         std::vector<pollfd> waits;
@@ -242,11 +248,12 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<status_http>>
-status_http::start(const std::string& host, std::uint16_t port, handlers from, std::string& why)
+result<std::unique_ptr<status_http>> status_http::start(
+    const std::string& host, std::uint16_t port, handlers from, std::string& why, unique_fd listener
+)
 {
     auto made = std::make_unique<http_server>(std::move(from));
-    if (!made->begin(host, port)) {
+    if (!made->begin(host, port, std::move(listener))) {
         why = "cannot serve metrics on " + host + ":" + std::to_string(port) +
               ": the address is in use or not one of this machine; use another --metrics-port";
         return fail(errc::invalid_argument);

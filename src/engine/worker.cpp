@@ -20,8 +20,10 @@ constexpr std::int64_t clock_margin_us = 2'000'000;
 
 }  // namespace
 
-worker::worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd listener)
-    : shared_(shared), listener_(std::move(listener)), source_(loop_, shared, true, 1, [] {}),
+worker::worker(
+    proxy_shared& shared, std::unique_ptr<spool_log> log, std::vector<unique_fd> listeners
+)
+    : shared_(shared), listeners_(std::move(listeners)), source_(loop_, shared, true, 1, [] {}),
       target_(loop_, shared, false, shared.options.target_connections, [] {})
 {
     if (shared.filter) registry_.set_filter(shared.filter);
@@ -84,8 +86,9 @@ void worker::stop()
 void worker::begin_drain()
 {
     loop_.post([this] {
-        if (listener_) loop_.remove(listener_.get(), *this);
-        listener_.reset();
+        // Taken out before they are closed: another process may have them open, too.
+        for (const auto& its : listeners_) loop_.remove(its.get(), *this);
+        listeners_.clear();
         // Ending sessions leave the map while it is walked.
         std::vector<std::shared_ptr<client_session>> all;
         for (const auto& [id, session] : sessions_) all.push_back(session);
@@ -98,7 +101,7 @@ void worker::begin_drain()
 void worker::begin()
 {
     loop_.set_commit([this] { return commit(); });
-    if (listener_) loop_.add(listener_.get(), *this, EPOLLIN);
+    for (const auto& its : listeners_) loop_.add(its.get(), *this, EPOLLIN);
     tick();
 }
 
@@ -120,12 +123,17 @@ void worker::end()
 
 void worker::on_io(std::uint32_t)
 {
+    for (const auto& its : listeners_) accept_some(its.get());
+}
+
+void worker::accept_some(int listener)
+{
     // A few per turn: with SO_REUSEPORT the other loops have queues of their own.
     for (int i = 0; i < 16; ++i) {
         sockaddr_storage peer{};
         socklen_t size = sizeof peer;
         auto* raw = reinterpret_cast<sockaddr*>(&peer);
-        unique_fd client(::accept4(listener_.get(), raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        unique_fd client(::accept4(listener, raw, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!client) {
             if (errno == EMFILE || errno == ENFILE)
                 shared_.log_limited(

@@ -37,7 +37,7 @@ struct held_answer {
 // the replicator's connections. Loops share nothing on the path of a request.
 class worker final : private io_handler, private delivery_observer {
 public:
-    worker(proxy_shared& shared, std::unique_ptr<spool_log> log, unique_fd listener);
+    worker(proxy_shared& shared, std::unique_ptr<spool_log> log, std::vector<unique_fd> listeners);
     ~worker();
 
     // A log of an earlier run, to be delivered by this loop. Before start(), or on its thread.
@@ -85,6 +85,7 @@ public:
 
 private:
     void on_io(std::uint32_t events) override;
+    void accept_some(int listener);
     void on_delivered(std::uint64_t lsn) override;
     bool commit();
     void flush_target();
@@ -105,7 +106,7 @@ private:
 
     proxy_shared& shared_;
     loop loop_;
-    unique_fd listener_;
+    std::vector<unique_fd> listeners_;
     replication::statement_registry registry_;
     std::unordered_set<std::string> written_;  // told to shared_
     std::string last_written_;

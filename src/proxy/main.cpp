@@ -49,7 +49,7 @@ std::string explain(const dw_conf* conf, const arguments& given)
     return given.error;
 }
 
-int run_program(console& out, std::span<const std::string_view> words)
+int run_program(console& out, char** argv, std::span<const std::string_view> words)
 {
     const auto shown = proxy_face();
     if (print_document(shown, {words.begin(), words.end()})) return 0;
@@ -69,8 +69,8 @@ int run_program(console& out, std::span<const std::string_view> words)
         throw;
     }
     if (given.check) return print_check(conf.get(), DW_REPORT_TEXT) == 0 ? 0 : 1;
-    const signals asked;  // before any thread is there
-    return run_proxy(out, conf.get(), asked);
+    const signals asked({SIGUSR2});  // before any thread is there
+    return run_proxy(out, conf.get(), asked, argv);
 }
 
 }  // namespace
@@ -80,7 +80,7 @@ int main(int argc, char** argv)
     console out("dualwrite-proxy");
     try {
         const std::vector<std::string_view> words(argv + std::min(argc, 1), argv + argc);
-        return run_program(out, words);
+        return run_program(out, argv, words);
     } catch (const std::exception& error) {
         out.say(error.what());
         return 1;

@@ -9,6 +9,7 @@
 #include "cli/handles.hpp"
 #include "cli/text.hpp"
 #include "service_manager.hpp"
+#include "successor.hpp"
 
 namespace dualwrite::program {
 
@@ -65,8 +66,8 @@ void stop(dw_proxy* proxy, std::uint32_t drain_limit_ms)
 
 class runner {
 public:
-    runner(console& out, const dw_conf* conf, const signals& asked, dw_proxy* proxy)
-        : out_(out), conf_(conf), signals_(asked), proxy_(proxy)
+    runner(console& out, const dw_conf* conf, const signals& asked, dw_proxy* proxy, char** argv)
+        : out_(out), conf_(conf), signals_(asked), proxy_(proxy), argv_(argv)
     {
     }
 
@@ -79,6 +80,8 @@ public:
             const int signal = signals_.wait(look_interval_ms);
             if (signal == SIGHUP)
                 reload();
+            else if (signal == SIGUSR2)
+                start_successor();
             else if (signal != 0 && !draining_)
                 drain(signal);
             else if (signal != 0)
@@ -89,6 +92,33 @@ public:
     }
 
 private:
+    // The same program with the same arguments, from where it lies now: a new version, if there is
+    // one. It asks for this one's place when it has found everything in order.
+    void start_successor()
+    {
+        if (draining_ || successor_.is_running())
+            return out_.log(DW_LOG_WARNING, "SIGUSR2: this process is about to end already");
+        if (const auto why = successor_.start(argv_); !why.empty())
+            return out_.log(
+                DW_LOG_ERROR, std::string("SIGUSR2: cannot start ") + argv_[0] + ": " + why
+            );
+        out_.log(
+            DW_LOG_INFO,
+            "SIGUSR2: process " + std::to_string(successor_.process()) +
+                " is started to take over; its log goes where this one's goes"
+        );
+    }
+
+    void look_after_successor()
+    {
+        const auto ended = successor_.end_of();
+        if (!ended.empty())
+            out_.log(
+                DW_LOG_ERROR,
+                "the process that was to take over has " + ended + "; this one goes on"
+            );
+    }
+
     bool ended()
     {
         const int state = check([&](dw_error* err) { return dw_proxy_wait(proxy_, 0, err); });
@@ -103,6 +133,7 @@ private:
     void look_after()
     {
         const auto now = steady::now();
+        look_after_successor();
         if (!manager_.is_due(now)) return;
         const auto progress = progress_of(proxy_);
         if (progress.loop_silence_ms > manager_.watchdog_ms()) return;
@@ -161,6 +192,14 @@ private:
     int verdict()
     {
         const auto left = progress_of(proxy_);
+        if (left.successor != 0) {
+            manager_.main_process(left.successor);
+            out_.log(
+                DW_LOG_INFO,
+                "stopped; process " + std::to_string(left.successor) + " serves in its place"
+            );
+            return 0;
+        }
         if (left.dead_letters != 0)
             out_.log(
                 DW_LOG_WARNING,
@@ -189,6 +228,8 @@ private:
     const dw_conf* conf_;
     const signals& signals_;
     dw_proxy* proxy_;
+    char** argv_;
+    successor successor_;
     service_manager manager_;
     bool draining_{false};
     bool at_once_{false};
@@ -198,7 +239,7 @@ private:
 
 }  // namespace
 
-int run_proxy(console& out, dw_conf* conf, const signals& asked)
+int run_proxy(console& out, dw_conf* conf, const signals& asked, char** argv)
 {
     out.attach(conf);
     out.log(DW_LOG_INFO, std::string("dualwrite-proxy ") + dw_version());
@@ -208,7 +249,7 @@ int run_proxy(console& out, dw_conf* conf, const signals& asked)
     check([&](dw_error* err) { return dw_proxy_start(&started, conf, err); });
     const proxy_handle proxy(started);
     announce(out, conf, proxy.get());
-    return runner(out, conf, asked, proxy.get()).run();
+    return runner(out, conf, asked, proxy.get(), argv).run();
 }
 
 }  // namespace dualwrite::program

@@ -25,6 +25,8 @@ public:
     void stopping() { tell("STOPPING=1"); }
     // It is going to end, and asks for so much more time.
     void extend(std::chrono::seconds time);
+    // Another process is the service from now on.
+    void main_process(std::uint64_t pid) { tell("MAINPID=" + std::to_string(pid)); }
     void status(const std::string& text) { tell("STATUS=" + text); }
 
     // True: a sign of life is due.

@@ -26,6 +26,7 @@ static_assert(offsetof(dw_key, help) == 56);
 static_assert(offsetof(dw_proxy_progress, dead_letters) == 40);
 static_assert(offsetof(dw_proxy_progress, delivered_writes) == 48);
 static_assert(offsetof(dw_proxy_progress, loop_silence_ms) == 56);
+static_assert(offsetof(dw_proxy_progress, successor) == 64);
 static_assert(offsetof(dw_job_progress, table) == 144);
 static_assert(offsetof(dw_envelope, opcode) == 25);
 static_assert(offsetof(dw_segment, flags) == 20);

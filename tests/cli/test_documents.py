@@ -13,7 +13,7 @@ OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 # Of other programs, and examples of what is not there or shortened.
 OTHERS = {"cflags", "libs", "opt", "OPTION", "target-u", "wai", "build", "help", "version", "json",
           "threds", "now", "stop-timeout", "prefix", "buildtype", "completion", "man-page", "check",
-          "strict"}
+          "strict", "kill-whom"}
 
 
 class Documents(unittest.TestCase):
@@ -39,7 +39,7 @@ class Documents(unittest.TestCase):
                "wait-limit", "drain-limit", "target-connections", "request-size-max",
                "source-username", "source-tls-ca", "target-tls-ca", "source-tls-verify",
                "target-tls-verify", "source-tls-name", "target-tls-name", "peers", "log-level",
-               "log-format", "config", "source-password-file", "target-password-file"}
+               "log-format", "config", "take-over", "source-password-file", "target-password-file"}
         for name in new:
             self.assertIn(f"--{name} ", text)
             self.assertIn(f"`--{name}`", documented)

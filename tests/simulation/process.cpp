@@ -148,9 +148,9 @@ void process::start()
     auto log = shared.spool->create_log();
     if (!log) return stop_now("no log: " + log.error().message());
     shared.set_shapes(shapes_of_tables());
-    parts_->loop = std::make_unique<engine::worker>(
-        shared, std::move(*log), engine::unique_fd(on_.listener())
-    );
+    std::vector<engine::unique_fd> listeners;
+    listeners.emplace_back(on_.listener());
+    parts_->loop = std::make_unique<engine::worker>(shared, std::move(*log), std::move(listeners));
     loop_epoll_ = on_.last_epoll();
     parts_->left = std::make_unique<engine::left_logs>(shared);
     // Logs of several files, that are read while clients are served, are rare here: so that goes

@@ -11,6 +11,10 @@ Options are the flags of the programs with `_` for `-`; keys() lists them. More:
 """
 
 from . import _dualwrite
+
+if not _dualwrite.in_main_interpreter():
+    raise ImportError("dualwrite cannot be imported by a sub-interpreter; use a process of its own")
+
 from ._errors import (
     AuthenticationError, CancelledError, ConfigError, ConnectError, CorruptError, Error, FullError,
     InternalError, InvalidArgumentError, JobFailedError, LockedError, MismatchError,

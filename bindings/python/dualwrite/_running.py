@@ -1,6 +1,7 @@
 """Proxies and jobs: what runs on threads of the library."""
 
 import atexit
+import os
 import weakref
 from collections import namedtuple
 
@@ -16,6 +17,36 @@ _running = weakref.WeakSet()
 def _close_all():
     for one in list(_running):
         one.close()
+
+
+def _forget_all():
+    for one in list(_running):
+        one._forget()
+    _running.clear()
+
+
+# A child has none of the library's threads, and must not wait for them when it ends.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+async def _in_thread(call, *arguments):
+    import asyncio  # not with dualwrite itself: it takes its time
+
+    return await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
+
+
+async def _until(wait, timeout):
+    """wait(seconds) again and again, so that a task that is cancelled leaves no thread behind."""
+    import time
+
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = 0.2 if end is None else min(0.2, max(end - time.monotonic(), 0))
+        if await _in_thread(wait, left):
+            return True
+        if end is not None and time.monotonic() >= end:
+            return False
 
 
 def _from_json(text):
@@ -35,7 +66,8 @@ class ProxyProgress(namedtuple(
 class Proxy:
     """Relays CQL clients to `source` and sends each of their writes to `target` as well.
 
-    As a context manager it starts on entry, and on exit stops as stop() does.
+    As a context manager, `with` or `async with`, it starts on entry, and on exit stops as stop()
+    does.
     """
 
     def __init__(self, source, target, *, log=None, use_environment=False, **options):
@@ -107,6 +139,31 @@ class Proxy:
         finally:
             self.close()
 
+    async def wait_async(self, timeout=None):
+        """wait() for coroutines: other tasks run meanwhile."""
+        return await _until(self.wait, timeout)
+
+    async def stop_async(self, drain_limit=None):
+        """stop() for coroutines."""
+        handle = self._started()
+        handle.stop(None if drain_limit is None else round(drain_limit * 1000))
+        await self.wait_async()
+        return self.progress().backlog_writes == 0
+
+    async def __aenter__(self):
+        await _in_thread(self.start)
+        return self
+
+    async def __aexit__(self, *_):
+        try:
+            await self.stop_async()
+        finally:
+            # Also when the task is cancelled: it takes no time to speak of.
+            self.close()
+
+    def _forget(self):
+        self._handle.forget()
+
 
 _JOB_STATES = ("running", "succeeded", "different", "failed", "cancelled")
 
@@ -177,6 +234,24 @@ class Job:
 
     def __exit__(self, *_):
         self.close()
+
+    async def wait_async(self, timeout=None):
+        """wait() for coroutines: other tasks run meanwhile."""
+        return await _until(self.wait, timeout)
+
+    async def result_async(self, timeout=None):
+        """result() for coroutines."""
+        await self.wait_async(timeout)
+        return self.result(0)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        self.close()
+
+    def _forget(self):
+        self._handle.forget()
 
 
 def _start_job(command, source, target, keyspace, tables, log, use_environment, options):

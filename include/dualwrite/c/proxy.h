@@ -55,7 +55,8 @@ DW_API int dw_proxy_stop(dw_proxy* proxy, uint32_t drain_limit_ms, dw_error* err
  * Waits until the proxy has stopped, at most `timeout_ms`; negative: for ever.
  *
  * Threads: any.
- * Returns DW_OK (stopped as asked), DW_NOT_YET (time over), or
+ * Returns DW_OK (stopped as asked, or another process has taken over: see
+ * dw_proxy_progress.successor), DW_NOT_YET (time over), or
  *   DW_E_SYSTEM    it stopped by itself, because the spool cannot be written; the text says why
  *   DW_E_SHUTDOWN  dw_proxy_free was called meanwhile
  */
@@ -88,9 +89,11 @@ typedef struct dw_proxy_progress {
                                   in dead_letters.jsonl in the state directory */
     uint64_t delivered_writes; /* that reached the target in this run */
     uint64_t loop_silence_ms;  /* since the slowest event loop last came round; for a watchdog */
+    uint64_t successor;        /* the process that has taken over (key `take-over`); 0: none. The
+                                  rest then tells what was when it did */
 } dw_proxy_progress;
 /* clang-format off */
-#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define DW_PROXY_PROGRESS_INIT { (uint32_t)sizeof(dw_proxy_progress), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 
 /* A snapshot, also after the proxy has stopped. Threads: any. */

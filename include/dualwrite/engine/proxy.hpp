@@ -21,9 +21,9 @@ enum class durability : std::uint8_t {
 
 // What happens to writes when the spool has reached a limit.
 enum class when_full : std::uint8_t {
-    slow,    // clients are slowed down before, then writes are refused with OVERLOADED
-    refuse,  // refused only
-    degrade, // only which rows they write is recorded; these are read at the source later
+    slow,     // clients are slowed down before, then writes are refused with OVERLOADED
+    refuse,   // refused only
+    degrade,  // only which rows they write is recorded; these are read at the source later
 };
 
 // How long the proxy hopes for the better. No operator has a reason to change it; tests have.
@@ -37,7 +37,9 @@ struct proxy_patience {
     // A request whose answer was lost may still be in work at the source: what is refreshed is not
     // read before. Longer than the server's own limits for writes (2 s, counters 5 s).
     std::int64_t doubt_ms{5'500};
-    std::int64_t stall_ms{60'000};    // a request that has begun, without a further byte
+    std::int64_t stall_ms{60'000};  // a request that has begun, without a further byte
+    // Requests in flight, when another proxy takes over; its clients wait to be accepted meanwhile.
+    std::uint32_t release_ms{2'000};
 };
 
 // What becomes of DDL and TRUNCATE.
@@ -101,6 +103,7 @@ struct proxy_options {
     // The others' statements do too, and the children of a batch that are about them.
     policy::table_selection tables;
     std::uint32_t drain_limit_ms{30'000};
+    bool take_over{false};  // from the proxy that runs on state_dir, if there is one
     proxy_patience patience;
 };
 
@@ -135,6 +138,8 @@ public:
     virtual std::string status_json() const = 0;   // one object, see docs/operations.md
     virtual std::string metrics_text() const = 0;  // Prometheus exposition format 0.0.4
     virtual bool ready() const = 0;                // the source answers
+    // The process that has taken its place; 0: none.
+    virtual std::int64_t successor() const { return 0; }
 };
 
 }  // namespace dualwrite::engine

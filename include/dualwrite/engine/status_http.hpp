@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dualwrite/base/result.hpp>
+#include <dualwrite/engine/unique_fd.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -27,12 +28,20 @@ public:
         std::function<bool()> ready;
     };
 
-    // Port 0: a free one. On failure `why` says what to do.
-    static result<std::unique_ptr<status_http>>
-    start(const std::string& host, std::uint16_t port, handlers from, std::string& why);
+    // Port 0: a free one. A socket that listens already is used instead. On failure `why` says what
+    // to do.
+    static result<std::unique_ptr<status_http>> start(
+        const std::string& host,
+        std::uint16_t port,
+        handlers from,
+        std::string& why,
+        unique_fd listener = {}
+    );
 
     virtual ~status_http() = default;
     virtual std::uint16_t port() const noexcept = 0;
+    // A descriptor of one's own for the socket that it listens on.
+    virtual unique_fd copy_of_listener() const = 0;
 };
 
 }  // namespace dualwrite::engine
