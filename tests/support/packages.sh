@@ -4,7 +4,7 @@ build_packages="g++ meson ninja-build pkg-config ccache libasio-dev libmbedtls-d
 nlohmann-json3-dev liblz4-dev libsnappy-dev libdeflate-dev libsqlite3-dev libpcre2-dev libyaml-dev \
 libcli11-dev libspdlog-dev"
 test_packages="doctest-dev pybind11-dev python3-dev openssl zsh fish groff-base \
-chromium-headless-shell cmake dpkg-dev"
+chromium-headless-shell cmake dpkg-dev valgrind abigail-tools"
 bed_packages="python3 python3-venv openjdk-17-jre-headless maven"
 # For tests/drivers; Go, Node and cargo must be newer than those of Debian 12.
 driver_packages="openjdk-17-jdk-headless libssl-dev"
