@@ -142,7 +142,10 @@ public:
     }
 
     // The server does not say what requests cost, so that nothing can be limited.
-    bool is_ignored() const noexcept { return expected_ == 0 && silent_ >= silent_max; }
+    bool is_ignored() const noexcept
+    {
+        return per_second_ != 0 && expected_ == 0 && silent_ >= silent_max;
+    }
 
 private:
     static constexpr std::uint32_t silent_max = 20;
