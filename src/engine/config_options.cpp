@@ -9,6 +9,7 @@
 #include "config_files.hpp"
 #include "config_json.hpp"
 #include "config_moment.hpp"
+#include "config_share.hpp"
 #include "text_filter.hpp"
 
 namespace dualwrite::engine {
@@ -473,6 +474,25 @@ make_validate_options(const config& from, const environment& env, std::string& w
     options.differences_max = from.number("differences-max");
     options.report_file = from.text("report");
     options.repair = from.boolean("repair");
+    options.dry_run = from.boolean("dry-run");
+    if (options.dry_run && !options.repair) {
+        why = "--dry-run says what --repair would do: give both";
+        return fail(errc::invalid_argument);
+    }
+    options.where = from.text("where");
+    if (!options.where.empty() && options.tables.size() != 1) {
+        why = "--where is about the partitions of one table: give it by --table";
+        return fail(errc::invalid_argument);
+    }
+    if (const auto text = from.text("sample"); !text.empty()) {
+        const auto share = parse_share(text);
+        if (!share) {
+            why = "--sample: '" + text.substr(0, 100) + "' is no share such as 5% or 0.1%";
+            return fail(share.error());
+        }
+        options.sample_share = *share;
+    }
+    options.sample_seed = from.number("sample-seed");
     return options;
 }
 

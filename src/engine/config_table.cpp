@@ -253,6 +253,15 @@ constexpr auto keys = std::to_array<config_key>({
      "The report, JSON lines. Default: in the state directory."},
     {"repair", "", boolean, "true|false", "false", validate, 0, 0, 0, comparing,
      "Make rows that differ at the target what they are at the source, with its write times."},
+    {"dry-run", "", boolean, "true|false", "false", validate, 0, 0, 0, comparing,
+     "With --repair: write nothing; the report has, for each difference, what would be written."},
+    {"sample", "", text, "PERCENT", "", validate, 0, 0, 0, comparing,
+     "Compare a random part of each table, such as 1%: whole partitions, from all of the ring."},
+    {"sample-seed", "", number, "N", "1", validate, 0, 0, i64_max, comparing,
+     "Another number is another sample; the same number the same one."},
+    {"where", "", text, "CONDITION", "", validate, 0, 0, 0, comparing,
+     "Compare the partitions of one table that this finds at either side: CQL about the partition "
+     "key, such as \"id IN (7, 8)\"."},
 
     {"probe", "", boolean, "true|false", "true", check, 0, 0, 0, data,
      "Try the target: are old write times kept, per cell, and the like. In a table and a keyspace "

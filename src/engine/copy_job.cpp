@@ -6,6 +6,7 @@
 
 #include "copy_table.hpp"
 #include "job_base.hpp"
+#include "job_part.hpp"
 #include "job_tables.hpp"
 #include "schema.hpp"
 #include "schema_options.hpp"
@@ -98,7 +99,8 @@ asio::awaitable<void> copy_job::main()
 
     for (const auto& table : *tables) {
         if (stopping()) co_return;
-        const auto weight = 1 / (static_cast<double>(tables->size()) * wanted_fraction(options_));
+        const auto weight =
+            1 / (static_cast<double>(tables->size()) * named_part(options_).fraction());
         if (const bool ok = co_await copy_one(table, weight); !ok) co_return;
     }
     finish(failed() ? job_state::failed : job_state::succeeded);
@@ -230,8 +232,8 @@ asio::awaitable<bool> copy_job::copy_one(const job_table& table, double weight)
         fail(why);
         co_return false;
     }
-    const auto whole = co_await plan_table(source(), table.source, options_.ranges);
-    const auto plan = wanted_part(whole, options_);
+    auto whole = co_await plan_table(source(), table.source, options_.ranges);
+    const auto plan = named_part(options_).of(std::move(whole));
     const auto ranges = copy::remaining(plan, *done);
     update([&](job_progress& p) {
         p.table = name;

@@ -95,6 +95,7 @@ asio::awaitable<void> table_repair::row(row_key key, repair_hint hint, repair_re
             result.failure = unsupported(plan.problem());
             co_return;
         }
+        result.newer_at_target = plan.newer_at_target();
         if (plan.writes().empty()) co_return;
         const bool written = co_await write_plan(key, plan, pair.now_s, result);
         if (!written) co_return;

@@ -22,6 +22,15 @@ struct repair_result {
     std::uint64_t rows{0};        // looked at
     std::uint64_t cells_sent{0};  // deletions included
     std::uint64_t writes{0};      // requests to the target
+    bool newer_at_target{false};  // see copy::repair_plan
+};
+
+// One write that a repair would send, in words. Never the values.
+struct repair_preview {
+    std::string_view write;              // "insert", "delete column"
+    std::vector<std::uint32_t> columns;  // of the table; none: the row
+    std::int64_t writetime_us{copy::no_writetime};
+    std::int64_t expiry_s{copy::no_expiry};
 };
 
 // What one repair knows beyond the table.
@@ -54,6 +63,9 @@ public:
     // One row, or with key.is_static the static columns of a partition. Two repairs of one row must
     // not run at once: lists and counters have one writer.
     asio::awaitable<void> row(row_key key, repair_hint hint, repair_result& result);
+    // What row() would write first; writes nothing.
+    asio::awaitable<void>
+    preview(row_key key, std::vector<repair_preview>& out, repair_result& result);
     // All rows that begin with the clustering of `key`, and the static columns.
     asio::awaitable<void> partition(row_key key, repair_hint hint, repair_result& result);
 
@@ -83,6 +95,8 @@ private:
         row_key key, repair_hint hint, std::vector<row_key>& differing, repair_result& result
     );
 
+    void
+    preview_counters(const row_pair& pair, bool is_static, std::vector<repair_preview>& out) const;
     asio::awaitable<void> converge(row_key key, repair_hint hint, repair_result& result);
     asio::awaitable<bool>
     add_to_counters(const row_key& key, const row_pair& pair, bool& sent, repair_result& result);

@@ -16,7 +16,38 @@ std::int64_t value_of(std::span<const copy::atom> atoms, std::uint32_t column)
     return 0;
 }
 
+struct counter_delta {
+    std::uint32_t column;
+    std::uint64_t delta;  // modulo 2^64, as counters are
+};
+
+// What the target's counters lack, by column.
+std::vector<counter_delta> deltas_between(
+    std::span<const copy::atom> source, std::span<const copy::atom> target, std::size_t columns
+)
+{
+    std::vector<counter_delta> out;
+    for (std::uint32_t i = 0; i < columns; ++i) {
+        const auto delta = static_cast<std::uint64_t>(value_of(source, i)) -
+                           static_cast<std::uint64_t>(value_of(target, i));
+        if (delta != 0) out.push_back({i, delta});
+    }
+    return out;
+}
+
 }  // namespace
+
+void table_repair::preview_counters(
+    const row_pair& pair, bool is_static, std::vector<repair_preview>& out
+) const
+{
+    repair_preview planned{.write = "add to counter", .columns = {}};
+    const auto source = pair.source.atoms(is_static);
+    const auto target = pair.target.atoms(is_static);
+    for (const auto& [column, delta] : deltas_between(source, target, table_.columns.size()))
+        planned.columns.push_back(column);
+    if (!planned.columns.empty()) out.push_back(std::move(planned));
+}
 
 // target += source - target, for one row. An increment cannot be repeated: after any doubt both
 // sides are read again, when the doubt must be over.
@@ -51,12 +82,9 @@ asio::awaitable<bool> table_repair::add_to_counters(
     const auto target = pair.target.atoms(key.is_static);
     std::vector<copy::atom> deltas;
     std::vector<std::array<std::byte, 8>> bytes(table_.columns.size());
-    for (std::uint32_t i = 0; i < table_.columns.size(); ++i) {
-        const auto delta = static_cast<std::uint64_t>(value_of(source, i)) -
-                           static_cast<std::uint64_t>(value_of(target, i));
-        if (delta == 0) continue;
-        store_be(bytes[i].data(), delta);
-        deltas.push_back({.column = i, .value = bytes[i]});
+    for (const auto& [column, delta] : deltas_between(source, target, table_.columns.size())) {
+        store_be(bytes[column].data(), delta);
+        deltas.push_back({.column = column, .value = bytes[column]});
     }
     if (deltas.empty()) co_return true;
 

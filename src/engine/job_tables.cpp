@@ -142,23 +142,6 @@ plan_table(cql_cluster& source, const copy::table_model& table, std::uint32_t ra
     co_return copy::plan_ranges(source.facts().ring, size, {.ranges = ranges});
 }
 
-std::vector<copy::planned_range>
-wanted_part(std::vector<copy::planned_range> plan, const job_options& options)
-{
-    if (options.token_ranges.empty()) return plan;
-    copy::range_set wanted;
-    for (const auto& range : options.token_ranges) wanted.add(range);
-    return copy::remaining(plan, copy::complement(wanted));
-}
-
-double wanted_fraction(const job_options& options)
-{
-    if (options.token_ranges.empty()) return 1;
-    copy::range_set wanted;
-    for (const auto& range : options.token_ranges) wanted.add(range);
-    return wanted.done_fraction();
-}
-
 std::string
 state_file_name(const std::string& job, const job_options& options, const std::string& suffix)
 {

@@ -32,12 +32,6 @@ asio::awaitable<std::optional<std::vector<job_table>>> find_tables(
 asio::awaitable<std::vector<copy::planned_range>>
 plan_table(cql_cluster& source, const copy::table_model& table, std::uint32_t ranges);
 
-// Of a plan, what lies in the parts of the ring that the options name.
-std::vector<copy::planned_range>
-wanted_part(std::vector<copy::planned_range> plan, const job_options& options);
-// Their share of the ring.
-double wanted_fraction(const job_options& options);
-
 // "copy-SOURCE-TARGET-KEYSPACE.suffix": the same for all runs between these addresses.
 std::string
 state_file_name(const std::string& job, const job_options& options, const std::string& suffix);

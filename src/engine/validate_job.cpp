@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "job_base.hpp"
+#include "job_part.hpp"
 #include "job_tables.hpp"
 #include "validate_report.hpp"
 #include "validate_table.hpp"
@@ -28,6 +29,7 @@ private:
     void count(const copy::table_model& table, const row_difference& found);
     validate_table_options table_options() const;
     validate_table_context table_context(const copy::table_model& table, double weight);
+    asio::awaitable<bool> find_part(const copy::table_model& table, ring_part& part);
     asio::awaitable<bool> validate_one(const job_table& table, double weight);
 
     validate_options options_;
@@ -53,7 +55,7 @@ asio::awaitable<void> validate_job::main()
 
     for (const auto& table : *tables) {
         if (stopping()) co_return;
-        const auto weight = 1 / (static_cast<double>(tables->size()) * wanted_fraction(options_));
+        const auto weight = 1 / static_cast<double>(tables->size());
         const bool going = co_await validate_one(table, weight);
         if (!going) co_return;
     }
@@ -87,6 +89,7 @@ validate_table_options validate_job::table_options() const
     out.recheck.delay = std::chrono::milliseconds(options_.recheck_delay_ms);
     out.recheck.rounds = std::max(1u, options_.recheck_limit);
     out.repair = options_.repair;
+    out.dry_run = options_.dry_run;
     if (options_.concurrency != 0) {
         out.workers = std::clamp(options_.concurrency, 1u, 64u);
         out.recheck.reads_max = options_.concurrency;
@@ -132,13 +135,37 @@ validate_table_context validate_job::table_context(const copy::table_model& tabl
     return out;
 }
 
+// What of the ring is to be compared. False: the job has failed.
+asio::awaitable<bool> validate_job::find_part(const copy::table_model& table, ring_part& part)
+{
+    part = named_part(options_);
+    if (options_.sample_share < 1)
+        part.narrow(copy::sample_ring(options_.sample_share, options_.sample_seed));
+    if (options_.where.empty()) co_return true;
+    copy::range_set found;
+    for (auto* side : {&source(), &target()}) {
+        cql_failure why;
+        const bool done = co_await find_partitions(*side, table, options_.where, found, why);
+        if (done) continue;
+        fail("--where, asked at the " + side->side() + ": " + why.describe());
+        co_return false;
+    }
+    part.narrow(std::move(found));
+    co_return true;
+}
+
 // False: the job has failed as a whole.
 asio::awaitable<bool> validate_job::validate_one(const job_table& table, double weight)
 {
     const auto began = std::chrono::steady_clock::now();
     const auto& model = table.source;
-    const auto whole = co_await plan_table(source(), model, options_.ranges);
-    const auto plan = wanted_part(whole, options_);
+    ring_part part;
+    const bool found = co_await find_part(model, part);
+    if (!found) co_return false;
+    auto whole = co_await plan_table(source(), model, options_.ranges);
+    const auto plan = part.of(std::move(whole));
+    if (plan.empty()) add_done(weight);
+    weight /= part.fraction();
     update([&](job_progress& p) {
         p.table = model.name;
         p.ranges_total += plan.size();
@@ -173,6 +200,8 @@ std::string validate_job::details_json(const job_progress& p) const
         {"report_file", report_.path()},
         {"rechecked", p.rechecked},
         {"repaired", p.repaired},
+        {"would_repair", report_.would_repair()},
+        {"sample_share", options_.sample_share},
         {"differences",
          {{"total", report_.total()},
           {"missing", report_.count(difference_kind::missing)},

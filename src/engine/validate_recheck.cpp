@@ -143,12 +143,7 @@ asio::awaitable<void> rechecker::check(row_key key)
     }
     if (!do_.stopping()) {
         found.unsettled = result == verdict::unsettled;
-        if (!why && result != verdict::equal && do_.repair) {
-            cql_failure failure;
-            co_await do_.repair(key, failure);
-            found.repaired = !failure;
-            if (failure) found.repair_failure = failure.describe();
-        }
+        if (!why && result != verdict::equal && do_.repair) co_await do_.repair(found);
         if (why)
             do_.on_failure(key, why);
         else if (result == verdict::equal)

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "asio_compat.hpp"
-#include "copy_rows.hpp"
+#include "copy_repair.hpp"
 
 namespace dualwrite::engine {
 
@@ -29,6 +29,8 @@ struct row_difference {
     // Whether it was made equal since; empty where that was not asked for.
     std::optional<bool> repaired{};
     std::string repair_failure{};  // why not
+    // What a repair would write, after a dry run.
+    std::vector<repair_preview> would_write{};
 };
 
 enum class verdict : std::uint8_t { equal, different, unsettled };
@@ -61,8 +63,8 @@ public:
         std::function<void()> on_equal;
         std::function<void(const row_key&, const cql_failure&)> on_failure;
         std::function<bool()> stopping;
-        // Makes a row that differs equal; may be empty.
-        std::function<asio::awaitable<void>(const row_key&, cql_failure&)> repair;
+        // Makes a row that differs equal, or says how, and what came of it; may be empty.
+        std::function<asio::awaitable<void>(row_difference&)> repair;
     };
 
     rechecker(

@@ -18,6 +18,16 @@ json times_of(std::int64_t writetime_us, std::int64_t expiry_s)
     return out;
 }
 
+json describe(const copy::table_model& table, const repair_preview& planned)
+{
+    json columns = json::array();
+    for (const auto column : planned.columns) columns.push_back(table.columns[column].name);
+    auto out = times_of(planned.writetime_us, planned.expiry_s);
+    out["write"] = planned.write;
+    out["columns"] = columns;
+    return out;
+}
+
 json describe(const copy::table_model& table, const row_difference& found)
 {
     json key = json::object();
@@ -46,6 +56,8 @@ json describe(const copy::table_model& table, const row_difference& found)
     if (found.unsettled) out["unsettled"] = true;
     if (found.repaired) out["repaired"] = *found.repaired;
     if (!found.repair_failure.empty()) out["repair_failure"] = found.repair_failure;
+    for (const auto& planned : found.would_write)
+        out["would_write"].push_back(describe(table, planned));
     return out;
 }
 
@@ -67,6 +79,7 @@ void validate_report::add(const copy::table_model& table, const row_difference& 
     ++counts_[static_cast<std::size_t>(found.kind)];
     if (found.key.is_static) ++statics_;
     if (found.unsettled) ++unsettled_;
+    if (!found.would_write.empty()) ++would_repair_;
     if (total_++ >= lines_max_) return;
     // A key's text may be any bytes that Cassandra let in.
     const auto line =

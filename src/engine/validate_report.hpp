@@ -29,6 +29,8 @@ public:
     std::uint64_t total() const noexcept { return total_; }
     std::uint64_t in_statics() const noexcept { return statics_; }
     std::uint64_t unsettled() const noexcept { return unsettled_; }
+    // Rows for which a dry run knows what to write.
+    std::uint64_t would_repair() const noexcept { return would_repair_; }
     const std::string& path() const noexcept { return path_; }
 
 private:
@@ -44,6 +46,7 @@ private:
     std::uint64_t total_{0};
     std::uint64_t statics_{0};
     std::uint64_t unsettled_{0};
+    std::uint64_t would_repair_{0};
 };
 
 }  // namespace dualwrite::engine

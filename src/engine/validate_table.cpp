@@ -59,10 +59,8 @@ validate_table::validate_table(
                    context_.on_range_failed(one, "cannot be read again: " + failure.describe());
                },
            .stopping = context_.stopping,
-           .repair = repair_ ? std::function<asio::awaitable<void>(const row_key&, cql_failure&)>(
-                                   [this](const row_key& key, cql_failure& why) {
-                                       return repair(key, why);
-                                   }
+           .repair = repair_ ? std::function<asio::awaitable<void>(row_difference&)>(
+                                   [this](row_difference& found) { return repair(found); }
                                )
                              : nullptr}
       )
@@ -100,12 +98,22 @@ std::unique_ptr<table_repair> validate_table::make_repair()
     );
 }
 
-asio::awaitable<void> validate_table::repair(const row_key& key, cql_failure& why)
+asio::awaitable<void> validate_table::repair(row_difference& found)
 {
     repair_result result;
-    const repair_hint none;
-    co_await repair_->row(key, none, result);
-    why = result.failure;
+    if (options_.dry_run) {
+        co_await repair_->preview(found.key, found.would_write, result);
+    } else {
+        const repair_hint none;
+        co_await repair_->row(found.key, none, result);
+        found.repaired = !result.failure;
+    }
+    if (result.failure) {
+        found.repair_failure = result.failure.describe();
+    } else if (found.kind == copy::difference_kind::writetime && result.newer_at_target) {
+        if (found.repaired) found.repaired = false;
+        found.repair_failure = "the target's cell was written later; no write makes it older";
+    }
 }
 
 asio::awaitable<void> validate_table::run(std::vector<copy::planned_range> ranges)

@@ -14,6 +14,7 @@ struct validate_table_options {
     copy::compare_options compare;
     recheck_options recheck;
     bool repair{false};
+    bool dry_run{false};  // says what a repair would write
 };
 
 struct validate_table_context {
@@ -55,7 +56,7 @@ private:
     void suspect(range_work& work, const row_stream& side);
     void report(range_work& work);
     std::unique_ptr<table_repair> make_repair();
-    asio::awaitable<void> repair(const row_key& key, cql_failure& why);
+    asio::awaitable<void> repair(row_difference& found);
 
     asio::any_io_executor executor_;
     const copy::table_model& table_;

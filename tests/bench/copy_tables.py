@@ -2,8 +2,8 @@
 
     python3 copy_tables.py '{"address": ..., "table": "narrow", "rows": ..., "part": 0, "parts": 2}'
 
-loads one part of one table. Every row has two write times, and one of its cells expires: what a copy
-has to keep. A row of `narrow` has 75 bytes of values.
+loads one part of one table. Every row has two write times, and one of its cells expires: what a
+copy has to keep.
 """
 
 import json

@@ -117,8 +117,8 @@ class Dsbulk:
 
         def command(verb: str, address: str) -> list:
             return ["java", "-Xmx2G", "-cp", f"{self._lib}/*", _DSBULK_MAIN, verb, "-h", address,
-                    "-k", KEYSPACE, "-t", table, "-url", files, "-timestamp", "true", "-ttl", "true",
-                    "-logDir", bench.folder / "dsbulk-logs", "--log.verbosity", "quiet"]
+                    "-k", KEYSPACE, "-t", table, "-url", files, "-timestamp", "true", "-ttl",
+                    "true", "-logDir", bench.folder / "dsbulk-logs", "--log.verbosity", "quiet"]
 
         return bench.run(command("unload", bench.source.address),
                          command("load", bench.target.address))

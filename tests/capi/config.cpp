@@ -420,6 +420,27 @@ TEST_SUITE("engine/config")
         CHECK(validating->report_file == "/r");
         CHECK(validating->differences_max == 1000);
         CHECK(validating->compare_writetimes);
+        CHECK(validating->sample_share == 1);
+
+        REQUIRE(validate.set("dry-run", "true", why));
+        CHECK_FALSE(make_validate_options(validate, home, why));
+        CHECK(why.starts_with("--dry-run"));
+        REQUIRE(validate.set("repair", "true", why));
+        CHECK(make_validate_options(validate, home, why)->dry_run);
+        REQUIRE(validate.set("sample", "0.5 %", why));
+        CHECK(make_validate_options(validate, home, why)->sample_share == 0.005);
+        for (const auto* bad : {"5", "0%", "101%", "-1%", "%", "5%%", "nan%"}) {
+            CAPTURE(bad);
+            REQUIRE(validate.set("sample", bad, why));
+            CHECK_FALSE(make_validate_options(validate, home, why));
+            CHECK(why.starts_with("--sample: "));
+        }
+        REQUIRE(validate.set("sample", "", why));
+        REQUIRE(validate.set("where", "k = 1", why));
+        CHECK_FALSE(make_validate_options(validate, home, why));
+        CHECK(why.starts_with("--where "));
+        REQUIRE(validate.set("table", "t", why));
+        CHECK(make_validate_options(validate, home, why)->where == "k = 1");
         CHECK(validating->state_dir == "/h/.local/state/dualwrite/validate-K_s-s_9042-t_2");
     }
 

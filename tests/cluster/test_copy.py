@@ -10,6 +10,7 @@ import unittest
 
 import support
 import support_corpus as corpus
+import support_kills
 import support_rows as rows
 from testbed import Node
 
@@ -209,7 +210,7 @@ class CopyToOlder(CopyTest):
         self.assertIn("--unknown-writetime", refused.stderr)
 
 
-class Resume(support.ClusterTest):
+class Resume(support_kills.KillTests, support.ClusterTest):
     """A copy that was killed goes on where it stopped."""
 
     # A killed node must not lose what it acknowledged.

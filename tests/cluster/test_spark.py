@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 import support_spark as spark
-from support import ClusterTest, eventually
+from support import ROOT, ClusterTest, eventually, run
 from support_compare import compare_tables
 from support_jobs import done_ranges, gaps
 
@@ -77,6 +77,11 @@ class Spark(ClusterTest):
 
     def run_jobs(self, master: str, *jobs: dict) -> list[dict]:
         return spark.finish(self.start(master, *jobs))
+
+    def test_differences_become_a_table_of_arrow(self):
+        done = run([spark.python(), ROOT / "tests/python/arrow_table.py"],
+                   env={**os.environ, "PYTHONPATH": str(spark.module())})
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_copy_and_validate_in_worker_processes(self):
         self.fill("ks_workers")

@@ -7,6 +7,7 @@ import unittest
 from support import ClusterTest
 from support_compare import compare_tables
 from support_jobs import found, job
+from support_planted import PlantedTests
 from support_proxy import Proxy
 
 _KEYSPACE = ("CREATE KEYSPACE {} WITH replication = "
@@ -14,7 +15,7 @@ _KEYSPACE = ("CREATE KEYSPACE {} WITH replication = "
 _QUICK = ("--recheck-delay", "300ms", "--recheck-limit", "3")
 
 
-class Validate(ClusterTest):
+class Validate(PlantedTests, ClusterTest):
     def make(self, keyspace: str) -> None:
         self.both(_KEYSPACE.format(keyspace))
         self.both(f"CREATE TABLE {keyspace}.t (k text, c int, s text static, v text, w text, "

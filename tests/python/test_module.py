@@ -244,6 +244,68 @@ class Jobs(WithFolder):
             job.result()
         self.assertEqual(job.progress().state, "cancelled")
 
+    def test_await_gives_what_result_gives_and_lets_others_run(self):
+        server = RefusingServer()
+        self.addCleanup(server.close)
+        turns = []
+
+        async def main():
+            import asyncio
+
+            async def other():
+                while True:
+                    turns.append(1)
+                    await asyncio.sleep(0.005)
+
+            beside = asyncio.create_task(other())
+            try:
+                await self.job(addresses=(server.address, server.address))
+            finally:
+                beside.cancel()
+
+        import asyncio
+        with self.assertRaises(dualwrite.JobFailedError):
+            asyncio.run(main())
+        self.assertGreater(len(turns), 1)
+
+    def test_a_task_that_is_cancelled_while_it_waits_leaves_the_job_alone(self):
+        import asyncio
+
+        async def main():
+            job = self.job(retry_limit="1h")
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(job, 0.05)
+            return job
+
+        job = asyncio.run(main())
+        self.assertEqual(job.progress().state, "running")
+
+    def test_notebooks_see_how_far_it_is(self):
+        job = self.job(dualwrite.validate)
+        self.assertTrue(repr(job).startswith("<dualwrite validate: "))
+        page = job._repr_html_()
+        self.assertIn("<b>dualwrite validate</b>", page)
+        self.assertIn("missing at the target", page)
+        job.cancel()
+        job.wait(10)
+        self.assertIn("cancelled", job._repr_html_())
+
+    def test_what_a_server_says_is_no_markup(self):
+        from dualwrite._display import job_html
+        progress = dualwrite.JobProgress("failed", "<b>", *[1] * 17, 0)
+        page = job_html(progress, "copy", "<script>alert(1)</script>")
+        self.assertNotIn("<script>", page)
+        self.assertIn("&lt;script&gt;", page)
+
+    def test_differences_are_those_of_the_report_file(self):
+        from dualwrite import _differences
+        file = self.folder / "found.jsonl"
+        file.write_text('{"kind": "extra"}\n{"kind": "ttl"}\n')
+        self.assertEqual(_differences.read_differences({"report_file": str(file)}),
+                         [{"kind": "extra"}, {"kind": "ttl"}])
+        with self.assertRaises(dualwrite.InvalidArgumentError):
+            self.job().differences()
+
     def test_validation_runs_too(self):
         with self.job(dualwrite.validate) as job:
             self.assertIn(job.progress().state, ("running", "failed"))

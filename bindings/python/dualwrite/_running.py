@@ -6,6 +6,7 @@ import weakref
 from collections import namedtuple
 
 from . import _dualwrite
+from ._differences import arrow_table, read_differences
 from ._errors import CancelledError, InvalidArgumentError, JobFailedError, TimedOutError
 from ._options import configure
 
@@ -181,10 +182,12 @@ class JobProgress(namedtuple(
 
 
 class Job:
-    """A copy or a validation that runs. As a context manager it is closed on exit."""
+    """A copy or a validation that runs. As a context manager it is closed on exit; `await job`
+    gives its result() without blocking the event loop. Notebooks show how far it is."""
 
-    def __init__(self, handle):
+    def __init__(self, handle, kind="copy"):
         self._handle = handle
+        self._kind = kind
         _running.add(self)
 
     def progress(self):
@@ -208,6 +211,18 @@ class Job:
             raise CancelledError("the job was cancelled", -7)
         return self.report()
 
+    def __await__(self):
+        return self._result_later().__await__()
+
+    async def _result_later(self):
+        from asyncio import sleep
+
+        pause = 0.01
+        while not self.wait(0):
+            await sleep(pause)
+            pause = min(pause * 1.5, 0.25)
+        return self.result()
+
     def cancel(self):
         """Asks it to end soon. What is done stays done: the same call continues."""
         self._handle.cancel()
@@ -219,6 +234,25 @@ class Job:
     def report(self):
         """The report so far."""
         return _from_json(self._handle.report_json())
+
+    def differences(self):
+        """What a validation has found, one dict each, at most differences_max of them."""
+        return read_differences(self.report())
+
+    def to_arrow(self):
+        """The differences as a pyarrow.Table, for pyarrow.parquet.write_table(), pandas and their
+        like. Needs pyarrow."""
+        return arrow_table(self.differences())
+
+    def __repr__(self):
+        progress = self.progress()
+        return (f"<dualwrite {self._kind}: {progress.state}, {progress.done_fraction:.0%}, "
+                f"{progress.rows:,} rows>")
+
+    def _repr_html_(self):
+        from ._display import job_html
+
+        return job_html(self.progress(), self._kind, self.error())
 
     def error(self):
         """Why it failed, empty if it did not."""
@@ -260,7 +294,7 @@ def _start_job(command, source, target, keyspace, tables, log, use_environment, 
         options["table"] = [tables] if isinstance(tables, str) else list(tables)
     conf = configure(command, options, log, use_environment)
     conf.check()
-    return Job(_dualwrite.Job(conf, command == "copy"))
+    return Job(_dualwrite.Job(conf, command == "copy"), command)
 
 
 def check(source, target, keyspace="", *, tables=(), use_environment=False, **options):

@@ -87,6 +87,13 @@ inline range_set complement(const range_set& of)
     return out;
 }
 
+inline range_set intersection(const range_set& a, const range_set& b)
+{
+    auto outside = complement(a);
+    for (const auto& range : complement(b).ranges()) outside.add(range);
+    return complement(outside);
+}
+
 // Of the planned ranges, what is not done yet; each piece keeps what it was planned with.
 template <class Planned>
 std::vector<Planned> remaining(const std::vector<Planned>& plan, const range_set& done)

@@ -55,6 +55,8 @@ public:
     const std::vector<repair_write>& writes() const noexcept { return writes_; }
     // Not empty: a difference that no write can mend, in words.
     const std::string& problem() const noexcept { return problem_; }
+    // The target has a cell of the source's value that was written later: no write makes it older.
+    bool newer_at_target() const noexcept { return newer_at_target_; }
 
     // Null rows do not exist. With `is_static` only the static columns are looked at, and the rows
     // always exist.
@@ -69,6 +71,7 @@ public:
         writes_.clear();
         atoms_.clear();
         problem_.clear();
+        newer_at_target_ = false;
         table_ = &table;
         options_ = options;
         is_static_ = is_static;
@@ -186,8 +189,10 @@ private:
             atom write = *s;
             write.writetime_us = source_time(*s);
             if (t != nullptr && !wins(*s, *t, write.writetime_us, target_time(*t))) {
-                // The same value, newer at the target: nothing can make it older again.
-                if (*kind == difference_kind::writetime && s->expiry_s == t->expiry_s) return;
+                if (*kind == difference_kind::writetime && s->expiry_s == t->expiry_s) {
+                    newer_at_target_ = true;
+                    return;
+                }
                 write.writetime_us = target_time(*t) + 1;
             }
             changed_.push_back(write);
@@ -302,6 +307,7 @@ private:
     std::vector<repair_write> writes_;
     std::deque<atom> atoms_;  // stay where they are
     std::string problem_;
+    bool newer_at_target_{false};
     std::vector<atom> changed_;
     cell_groups groups_;
     row_writes planner_;

@@ -73,6 +73,12 @@ struct validate_options : job_options {
     std::uint64_t differences_max{1000};  // written to the report; all are counted
     std::string report_file;              // JSON lines; empty: under state_dir
     bool repair{false};                   // makes the target what the source is
+    bool dry_run{false};                  // only says what a repair would write
+    // A random part of the ring, of each table; 1: all of it.
+    double sample_share{1};
+    std::uint64_t sample_seed{1};
+    // CQL after WHERE: only the partitions that it finds at either side. Needs one table.
+    std::string where{};
 };
 
 enum class job_state : std::uint8_t { running, succeeded, different, failed, cancelled };

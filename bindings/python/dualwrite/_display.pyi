@@ -1,0 +1,3 @@
+from ._running import JobProgress
+
+def job_html(progress: JobProgress, kind: str, error: str) -> str: ...
