@@ -18,9 +18,10 @@ struct table_reader {
     copy::row_layout layout;
     protocol::consistency level{protocol::consistency::local_quorum};
     // Rows of a page: at most so many, fewer where rows are large. Shared by all readers of the
-    // table, so what one learns about the size of rows holds for the others.
+    // table, so what one learns about the size of rows holds for the others. Few at first: several
+    // readers begin at once, and a row may have megabytes.
     std::uint32_t page_rows_max{1000};
-    std::uint32_t page_rows{100};
+    std::uint32_t page_rows{4};
 };
 
 // The rows that one statement selects, page by page. Read with the clock stopped at `now_s`: on

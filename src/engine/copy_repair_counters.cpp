@@ -16,10 +16,8 @@ std::int64_t value_of(std::span<const copy::atom> atoms, std::uint32_t column)
     return 0;
 }
 
-struct counter_delta {
-    std::uint32_t column;
-    std::uint64_t delta;  // modulo 2^64, as counters are
-};
+// Column and amount, modulo 2^64 as counters are.
+using counter_delta = std::pair<std::uint32_t, std::uint64_t>;
 
 // What the target's counters lack, by column.
 std::vector<counter_delta> deltas_between(
@@ -30,7 +28,7 @@ std::vector<counter_delta> deltas_between(
     for (std::uint32_t i = 0; i < columns; ++i) {
         const auto delta = static_cast<std::uint64_t>(value_of(source, i)) -
                            static_cast<std::uint64_t>(value_of(target, i));
-        if (delta != 0) out.push_back({i, delta});
+        if (delta != 0) out.emplace_back(i, delta);
     }
     return out;
 }
