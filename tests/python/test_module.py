@@ -289,6 +289,9 @@ class Jobs(WithFolder):
         job.cancel()
         job.wait(10)
         self.assertIn("cancelled", job._repr_html_())
+        job.close()
+        self.assertEqual(repr(job), "<dualwrite validate: closed>")
+        self.assertIsNone(job._repr_html_())
 
     def test_what_a_server_says_is_no_markup(self):
         from dualwrite._display import job_html

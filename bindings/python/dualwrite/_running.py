@@ -212,16 +212,7 @@ class Job:
         return self.report()
 
     def __await__(self):
-        return self._result_later().__await__()
-
-    async def _result_later(self):
-        from asyncio import sleep
-
-        pause = 0.01
-        while not self.wait(0):
-            await sleep(pause)
-            pause = min(pause * 1.5, 0.25)
-        return self.result()
+        return self.result_async().__await__()
 
     def cancel(self):
         """Asks it to end soon. What is done stays done: the same call continues."""
@@ -245,14 +236,20 @@ class Job:
         return arrow_table(self.differences())
 
     def __repr__(self):
-        progress = self.progress()
+        try:
+            progress = self.progress()
+        except InvalidArgumentError:
+            return f"<dualwrite {self._kind}: closed>"
         return (f"<dualwrite {self._kind}: {progress.state}, {progress.done_fraction:.0%}, "
                 f"{progress.rows:,} rows>")
 
     def _repr_html_(self):
         from ._display import job_html
 
-        return job_html(self.progress(), self._kind, self.error())
+        try:
+            return job_html(self.progress(), self._kind, self.error())
+        except InvalidArgumentError:
+            return None  # then a notebook shows repr()
 
     def error(self):
         """Why it failed, empty if it did not."""
