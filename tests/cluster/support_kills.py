@@ -1,8 +1,8 @@
 """Copies that are killed with -9: at every change of the ledger's file, and at random moments; each
 is resumed with another number of ranges. A part of test_copy.py.
 
-DUALWRITE_KILLS=all kills at every change (over a hundred) and at 50 random moments; by default some
-of the changes and 3 moments are enough.
+DUALWRITE_COPY_KILLS=all kills at every change (over a hundred) and at 50 random moments; by default
+some of the changes and 3 moments are enough.
 """
 
 import os
@@ -16,7 +16,7 @@ import support_jobs as jobs
 import support_rows as rows
 from support import ROOT
 
-ALL = os.environ.get("DUALWRITE_KILLS") == "all"
+ALL = os.environ.get("DUALWRITE_COPY_KILLS") == "all"
 ROWS = 300
 
 
