@@ -2,7 +2,7 @@
 """One dualwrite-proxy takes the place of another, under load. `test_takeover.py RIG PROXY [CASE]`
 
 Real processes between two fake clusters: no connection is refused, no acknowledged write is lost,
-also if one of the two is killed in the middle. DUALWRITE_KILLS says how many times (10).
+also if one of the two is killed in the middle. DUALWRITE_KILLS says how many times (5).
 """
 
 import json
@@ -21,7 +21,7 @@ from pathlib import Path
 
 RIG, PROXY = sys.argv[1:3] if len(sys.argv) > 2 else ("", "")
 LIMIT_S = 30
-KILLS = int(os.environ.get("DUALWRITE_KILLS", "10"))
+KILLS = int(os.environ.get("DUALWRITE_KILLS", "5"))
 
 
 def free_port() -> int:
