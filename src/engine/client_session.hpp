@@ -1,5 +1,6 @@
 #pragma once
 
+#include <dualwrite/policy/outcome.hpp>
 #include <dualwrite/protocol/compression.hpp>
 #include <dualwrite/protocol/request.hpp>
 #include <dualwrite/protocol/response.hpp>
@@ -61,6 +62,7 @@ private:
         kind what{kind::none};
         bool several{false};   // may write more than one partition
         bool doubtful{false};  // its answer may be another request's: see begin_answer()
+        transaction_marks::place place{};  // of a transaction
         std::uint64_t number{0};
     };
 
@@ -182,11 +184,14 @@ private:
         ours,         // the request's default timestamp, given by the client or by us
         in_text,      // USING TIMESTAMP
         transaction,  // the source's ballot
+        source,       // its clock: the operator wants it so
     };
-    static times times_of(bool timestamp_in_text, bool conditional) noexcept
+    static times
+    times_of(bool timestamp_in_text, bool conditional, bool of_source, bool clients_own) noexcept
     {
         if (conditional) return times::transaction;
-        return timestamp_in_text ? times::in_text : times::ours;
+        if (timestamp_in_text) return times::in_text;
+        return of_source && !clients_own ? times::source : times::ours;
     }
     bytes_view accept(
         const write_request& request,
@@ -197,6 +202,11 @@ private:
         bytes_view values,
         times whose
     );
+    // Of the statement in work: where transactions may have hidden it, or it is one.
+    void find_places(const replication::statement& statement, bytes_view values, bool named_values);
+    std::int64_t next_writetime() noexcept;
+    bool may_be_hidden(std::int64_t writetime_us) const noexcept;
+    void transaction_answered(const pending& what, policy::outcome outcome);
     bytes_view patched(
         const write_request& request,
         const protocol::statement_options& options,
@@ -308,7 +318,8 @@ private:
     std::size_t answers_held_{0};  // by the worker
     std::vector<std::unique_ptr<dead_letter>> letters_;
 
-    byte_buffer plain_;     // a decompressed body
+    byte_buffer plain_;  // a decompressed body
+    std::vector<transaction_marks::place> places_;
     byte_buffer children_;  // of the batch in work, or the values of a part of one
     byte_buffer rebuilt_;   // a request's body with the values of functions
 };

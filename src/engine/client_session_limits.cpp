@@ -1,4 +1,3 @@
-#include <dualwrite/policy/outcome.hpp>
 #include <dualwrite/replication/partition_ref.hpp>
 #include <dualwrite/replication/spool_limits.hpp>
 
@@ -111,11 +110,12 @@ bytes_view client_session::take_dirty(
         log_level::warning,
         "the spool is full: only which rows are written is recorded, and read at the source later"
     );
-    const pending what{
+    pending what{
         .what = pending::kind::dirty, .several = whose == times::transaction, .number = ticket};
+    if (whose == times::transaction && !places_.empty()) what.place = places_.front();
     if (whose != times::ours || options.timestamp_us)
         return forward(request.header, request.envelope, what);
-    const auto writetime_us = worker_.shared().clock.next(now_ms);
+    const auto writetime_us = next_writetime();
     const auto now_s =
         options.now_in_seconds ? *options.now_in_seconds : static_cast<std::int32_t>(now_ms / 1000);
     return forward(request.header, patched(request, options, writetime_us, now_s), what);
@@ -130,7 +130,7 @@ bytes_view client_session::take_dirty_answer(
         const auto error = protocol::parse_error(message_of(h, envelope), h.version);
         sure = error && policy::outcome_of(*error, true) != policy::outcome::unknown;
     }
-    if (what.several) worker_.shared().clock.fence(worker_.on().wall_ms());
+    if (what.several) transaction_answered(what, policy::outcome::applied);
     const auto lsn = worker_.dirty().answered(what.number, sure, worker_.on().steady_ms());
     if (lsn == 0 || worker_.is_durable(lsn)) return envelope;
     worker_.hold(lsn, *this, envelope);
@@ -140,7 +140,7 @@ bytes_view client_session::take_dirty_answer(
 // Nobody will know what has become of it.
 void client_session::give_up(const pending& what)
 {
-    if (is_write(what)) worker_.live().settle_unknown(what.number);
+    if (is_write(what)) worker_.live().settle_unknown(what.number, what.place);
     if (what.what == pending::kind::dirty)
         worker_.dirty().answered(what.number, false, worker_.on().steady_ms());
 }

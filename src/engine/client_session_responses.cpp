@@ -1,5 +1,3 @@
-#include <dualwrite/policy/outcome.hpp>
-
 #include "client_session.hpp"
 
 namespace dualwrite::engine {
@@ -135,13 +133,11 @@ bytes_view client_session::take_write_answer(
         const auto rows = protocol::parse_rows(message_of(h, envelope));
         if (rows && protocol::is_applied(*rows) == false) outcome = policy::outcome::void_;
     }
-    // Plain writes that follow must not get a time below the transaction's ballot.
-    if (what.what == pending::kind::conditional)
-        worker_.shared().clock.fence(worker_.on().wall_ms());
     if (what.doubtful) outcome = policy::outcome::unknown;
+    if (what.what == pending::kind::conditional) transaction_answered(what, outcome);
     auto& live = worker_.live();
     if (outcome == policy::outcome::unknown) {
-        live.settle_unknown(what.number);
+        live.settle_unknown(what.number, what.place);
         return envelope;
     }
     const bool applied = outcome == policy::outcome::applied;

@@ -65,7 +65,14 @@ bytes_view client_session::take_write(
         break;
     }
     worker_.note_written(statement);
-    const auto whose = times_of(statement.timestamp_in_text, statement.facts.conditional);
+    places_.clear();
+    find_places(statement, values, parameters.named_values);
+    const auto whose = times_of(
+        statement.timestamp_in_text,
+        statement.facts.conditional,
+        statement.source_times,
+        parameters.timestamp_us.has_value()
+    );
     if (degrades()) {
         const replication::bound_values bound(values, parameters.named_values);
         const auto& shapes = worker_.registry().shapes();
@@ -82,7 +89,7 @@ bytes_view client_session::take_write(
     if (statement.has_ttl) mutation.flags |= flags::has_ttl;
     if (statement.effect.may_empty) mutation.flags |= flags::may_empty;
     if (statement.effect.deletes_beside_lists) mutation.flags |= flags::beside_refreshes;
-    mutation.flags |= plan_flags(statement.decision.what);
+    mutation.flags |= plan_flags(whose == times::source ? plan::refresh : statement.decision.what);
     std::array<std::uint32_t, 1> ids{};
     if (execute) ids[0] = mutation.statement = worker_.log_id(statement);
     return accept(
@@ -114,27 +121,30 @@ bytes_view client_session::accept(
     mutation.text_size = static_cast<std::uint32_t>(text.size());
     bool patch = whose == times::ours && !options.timestamp_us;
     if (whose == times::ours)
-        mutation.writetime_us =
-            options.timestamp_us ? *options.timestamp_us : worker_.shared().clock.next(now_ms);
+        mutation.writetime_us = options.timestamp_us ? *options.timestamp_us : next_writetime();
+    if (!places_.empty() && whose != times::transaction && may_be_hidden(mutation.writetime_us))
+        mutation.flags |= flags::beside_refreshes;
     auto now_in_seconds = static_cast<std::int32_t>(now_ms / 1000);
     if (options.now_in_seconds) {
         now_in_seconds = *options.now_in_seconds;
         mutation.accepted_ms = std::int64_t{now_in_seconds} * 1000;
     } else if (version_ >= 5 && (mutation.flags & flags::has_ttl) != 0) {
-        patch |= whose != times::transaction;  // both sides derive the expiry from the same second
+        // Not where the source's own clock counts.
+        patch |= whose == times::ours ||
+                 whose == times::in_text;  // both sides derive the expiry from the same second
     }
     const auto head = replication::encode(mutation);
     const std::array<bytes_view, 3> parts{bytes_view(head), as_bytes(text), values};
     const auto lsn = worker_.log().append_intent(statement_ids, parts);
     worker_.counters().writes.add();
-    const pending what{
+    pending what{
         .what = whose == times::transaction ? pending::kind::conditional : pending::kind::write,
         .several = (mutation.flags & flags::several) != 0,
         .number = lsn};
+    if (whose == times::transaction && !places_.empty()) what.place = places_.front();
     if (!patch) return forward(request.header, request.envelope, what);
     // Where the text has a time of its own, the one beside it means nothing.
-    const auto writetime_us =
-        whose == times::in_text ? worker_.shared().clock.next(now_ms) : mutation.writetime_us;
+    const auto writetime_us = whose == times::in_text ? next_writetime() : mutation.writetime_us;
     return forward(request.header, patched(request, options, writetime_us, now_in_seconds), what);
 }
 
@@ -184,12 +194,14 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
     mutation.batch_type = static_cast<std::uint8_t>(batch->type);
     if (batch->children.size() > 1) mutation.flags |= flags::several;
     children_.clear();
+    places_.clear();
     std::vector<std::uint32_t> ids;
     std::string table;
     replication::decision decision{plan::pass, {}};
     if (batch->type == protocol::batch_type::counter) decision = {plan::refresh, "counter"};
     bool conditional = false;
     bool timestamps_in_text = !batch->children.empty();
+    bool source_times = false;
     const bool dirty = degrades();
     std::vector<replication::partition_ref> refs;
     bool complete = true;  // they are all rows of the batch
@@ -210,6 +222,7 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
         if (statement->decision.what > decision.what) decision = statement->decision;
         if (table.empty()) table = statement->table;
         worker_.note_written(*statement);
+        find_places(*statement, child.values, false);
         if (dirty) complete &= add_refs(refs, *statement, child.values);
         if (statement->has_ttl) mutation.flags |= flags::has_ttl;
         if (statement->effect.may_empty) mutation.flags |= flags::may_empty;
@@ -217,6 +230,7 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
         if (statement->facts.may_be_several) mutation.flags |= flags::several;
         conditional |= statement->facts.conditional;
         timestamps_in_text &= statement->timestamp_in_text;
+        source_times |= statement->source_times;
         replication::mutation_child out{
             .prepared = child.prepared,
             .value_count = child.value_count,
@@ -229,8 +243,9 @@ bytes_view client_session::take_batch(const write_request& request, bool evaluat
     if (decision.what == plan::pass) return forward(h, request.envelope, {});
     if (decision.what > plan::refresh)
         return leave_out(request, table, decision.reason, kept_children(*batch, keyspace));
-    mutation.flags |= plan_flags(decision.what);
-    const auto whose = times_of(timestamps_in_text, conditional);
+    const auto whose =
+        times_of(timestamps_in_text, conditional, source_times, batch->timestamp_us.has_value());
+    mutation.flags |= plan_flags(whose == times::source ? plan::refresh : decision.what);
     if (dirty && !complete) refs.clear();
     if (dirty) return take_dirty(request, *batch, refs, whose);
     return accept(request, mutation, *batch, ids, {}, children_.view(), whose);

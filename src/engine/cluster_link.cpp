@@ -4,6 +4,12 @@
 
 namespace dualwrite::engine {
 
+namespace {
+
+constexpr std::uint32_t no_statement = UINT32_MAX;
+
+}  // namespace
+
 using protocol::envelope_view;
 using protocol::handshake_action;
 using protocol::opcode;
@@ -55,6 +61,7 @@ bool cluster_link::act(const handshake_action& action)
         return true;
     case handshake_action::kind::ready:
         ready_ = true;
+        used_ms_ = on().steady_ms();
         owner_.on_link_ready(*this);
         return true;
     case handshake_action::kind::retry_version:
@@ -103,7 +110,7 @@ bool cluster_link::on_envelope(const envelope_view& envelope)
     const auto request = std::exchange(requests_[static_cast<std::size_t>(stream)], {});
     if (request.user != nullptr)
         request.user->on_answer(*this, request, envelope.header, *message);
-    else
+    else if (request.statement != no_statement)
         on_prepare_answer(request.statement, envelope.header, *message);
     return where() != state::closed;
 }
@@ -170,6 +177,7 @@ byte_buffer& cluster_link::begin_request(const link_request& request)
     const auto stream = streams_.take();
     DW_ASSERT(stream);  // has_room()
     begun_stream_ = *stream;
+    used_ms_ = request.sent_ms;
     requests_[static_cast<std::size_t>(*stream)] = request;
     auto& into = segments_ ? payload_ : out_;
     begun_at_ = protocol::begin_envelope(into);
@@ -216,6 +224,13 @@ void cluster_link::check_timeouts(std::int64_t now_ms, std::int64_t limit_ms)
         if (request.sent_ms == 0 || now_ms - request.sent_ms < limit_ms) continue;
         return down("no answer within " + std::to_string(limit_ms) + " ms");
     }
+}
+
+void cluster_link::keep_alive(std::int64_t now_ms, std::int64_t idle_ms)
+{
+    if (!ready_ || in_flight() != 0 || now_ms - used_ms_ < idle_ms) return;
+    begin_request({nullptr, 0, no_statement, now_ms});
+    finish_request(opcode::options);
 }
 
 void cluster_link::down(const std::string& why, std::uint8_t version)

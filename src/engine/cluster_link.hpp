@@ -104,6 +104,9 @@ public:
     void give_up(const std::string& why) { down(why); }
     // The same if an answer is overdue.
     void check_timeouts(std::int64_t now_ms, std::int64_t limit_ms);
+    // After so long without a request: asks something, so that nobody in between takes the
+    // connection for a dead one, and a dead one is found.
+    void keep_alive(std::int64_t now_ms, std::int64_t idle_ms);
 
 private:
     struct statement_state {
@@ -141,6 +144,7 @@ private:
     protocol::stream_ids streams_{streams};
     std::vector<link_request> requests_;  // by stream id
     std::size_t limit_{256};
+    std::int64_t used_ms_{0};
     std::vector<statement_state> statements_;  // by registry id
 
     byte_buffer out_;      // ready for the socket, kept until the flush

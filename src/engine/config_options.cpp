@@ -9,6 +9,7 @@
 #include "config_files.hpp"
 #include "config_json.hpp"
 #include "config_moment.hpp"
+#include "config_patterns.hpp"
 #include "config_share.hpp"
 #include "text_filter.hpp"
 
@@ -85,21 +86,9 @@ result<void> check_pair(const named& a, const named& b, std::string& why)
 
 result<policy::table_selection> read_selection(const config& from, std::string& why)
 {
-    policy::table_selection out;
-    for (const auto& [key, into] :
-         {std::pair{"tables-include", &out.include}, std::pair{"tables-exclude", &out.exclude}}) {
-        for (const auto& text : from.list(key)) {
-            auto pattern = policy::parse_table_pattern(text);
-            if (!pattern) {
-                why = std::string("--") + key + ": '" + text.substr(0, 100) +
-                      "' is not KEYSPACE.TABLE, names as the schema has them and without quotes; "
-                      "* stands for any characters";
-                return fail(errc::invalid_argument);
-            }
-            into->push_back(std::move(*pattern));
-        }
-    }
-    return out;
+    DW_TRY(include, read_patterns(from, "tables-include", why));
+    DW_TRY(exclude, read_patterns(from, "tables-exclude", why));
+    return policy::table_selection{std::move(include), std::move(exclude)};
 }
 
 result<std::vector<copy::token_range>> read_token_ranges(const config& from, std::string& why)
@@ -135,6 +124,8 @@ result<void> read_views(const config& from, proxy_options& options, std::string&
     }
     DW_TRY(selection, read_selection(from, why));
     options.tables = std::move(selection);
+    DW_TRY(source_times, read_patterns(from, "tables-source-times", why));
+    options.source_times = std::move(source_times);
     options.filter_tables = from.text("filter-tables");
     if (options.filter_tables.empty()) return {};
     if (const auto filter = make_text_filter(options.filter_tables, why); !filter) {

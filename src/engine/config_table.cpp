@@ -188,6 +188,9 @@ constexpr auto keys = std::to_array<config_key>({
     {"tables-exclude", "", text, "KEYSPACE.TABLE", "", all, list, 0, 0, data,
      "Not these tables. At the proxy, statements about tables that are left out go to the source "
      "only."},
+    {"tables-source-times", "", text, "KEYSPACE.TABLE", "", proxy, list, 0, 0, data,
+     "Writes to these tables get their times from the source and nothing is added to them; their "
+     "rows are read at the source afterwards. Patterns as above."},
     {"read-consistency", "", choice, read_levels, "LOCAL_QUORUM", jobs, 0, 0, 0, data,
      "Consistency level of reads."},
     {"write-consistency", "", choice, write_levels, "LOCAL_QUORUM", copy, 0, 0, 0, data,

@@ -1,5 +1,7 @@
 #include "copy_repair.hpp"
 
+#include <dualwrite/protocol/rows.hpp>
+
 #include "asio_compat.hpp"
 #include "copy_stream.hpp"
 
@@ -7,8 +9,10 @@ namespace dualwrite::engine {
 
 namespace {
 
-// More are needed only while others write the same row.
+// Of one state of the source's row: something at the target hides it.
 constexpr std::uint32_t attempts_max = 5;
+// All together: others write the same row.
+constexpr std::uint32_t rounds_max = 25;
 // Older than this before now, nothing is under way any more: clocks may differ by as much.
 constexpr std::int64_t settled_us = 60'000'000;
 
@@ -16,6 +20,22 @@ std::int64_t now_us()
 {
     using namespace std::chrono;
     return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// Tells whether the row has changed. Two that differ and give the same are as one that has not.
+std::size_t fingerprint(const fetched_row& of)
+{
+    std::size_t out = of.exists ? 1 : 0;
+    const auto add = [&](std::size_t part) { out = (out ^ part) * 0x9e3779b97f4a7c15ull + 1; };
+    for (const auto* atoms : {&of.row.regulars, &of.row.statics})
+        for (const auto& its : *atoms) {
+            add(its.column);
+            add(std::hash<std::string_view>{}(as_text(its.path)));
+            add(std::hash<std::string_view>{}(as_text(its.value)));
+            add(static_cast<std::size_t>(its.writetime_us));
+            add(static_cast<std::size_t>(its.expiry_s));
+        }
+    return out;
 }
 
 cql_failure unsupported(std::string text)
@@ -32,8 +52,8 @@ table_repair::table_repair(
     copy::table_model table,
     table_repair_options options
 )
-    : executor_(executor), table_(std::move(table)), options_(options), target_cluster_(target),
-      source_(source, table_, options.read_level),
+    : executor_(executor), table_(std::move(table)), options_(options), source_cluster_(source),
+      target_cluster_(target), source_(source, table_, options.read_level),
       serial_source_(source, table_, protocol::consistency::local_serial),
       target_(target, table_, options.read_level)
 {
@@ -63,6 +83,22 @@ copy::repair_options table_repair::options_for(
     return out;
 }
 
+// Transactions have their times from that clock, and ours may be behind it, or far ahead.
+asio::awaitable<std::optional<std::int64_t>> table_repair::source_now_us(cql_failure& why)
+{
+    const auto reply = co_await source_cluster_.query(
+        "SELECT toUnixTimestamp(now()) FROM system.local", protocol::consistency::one, why
+    );
+    if (!reply) co_return std::nullopt;
+    if (const auto rows = protocol::parse_rows(reply->message.view()))
+        for (const auto row : *rows)
+            for (const auto cell : row)
+                if (cell && cell->size() == 8)
+                    co_return load_be<std::int64_t>(cell->data()) * 1000 + 999;
+    why = unsupported("the source does not say what its clock says");
+    co_return std::nullopt;
+}
+
 // The target first.
 asio::awaitable<bool> table_repair::read_pair(
     const row_key& key, const repair_hint& hint, row_pair& pair, cql_failure& why
@@ -83,10 +119,24 @@ asio::awaitable<void> table_repair::row(row_key key, repair_hint hint, repair_re
     }
     ++result.rows;
     copy::repair_plan plan;
-    for (std::uint32_t attempt = 0; attempt < attempts_max; ++attempt) {
+    // A write that came in between is not what hid the attempt before.
+    std::uint32_t attempt = 0;
+    std::size_t seen = 0;
+    for (std::uint32_t round = 0; round < rounds_max && attempt < attempts_max; ++round) {
         row_pair pair;
+        std::optional<std::int64_t> source_us;
+        if (attempt > 0) {
+            source_us = co_await source_now_us(result.failure);
+            if (!source_us) co_return;
+        }
         const bool read = co_await read_pair(key, hint, pair, result.failure);
         if (!read) co_return;
+        const auto now_seen = fingerprint(pair.source);
+        attempt = round > 0 && now_seen == seen ? attempt + 1 : 0;
+        seen = now_seen;
+        // A client's clock may be ahead of both.
+        if (attempt == 2) pair.read_at_us = *source_us;
+        if (attempt > 2) pair.read_at_us = std::max(pair.read_at_us, *source_us);
         const auto* source_row = pair.source.exists ? &pair.source.row : nullptr;
         const auto* target_row = pair.target.exists ? &pair.target.row : nullptr;
         const auto options = options_for(hint, attempt, pair.read_at_us);

@@ -74,12 +74,14 @@ private:
         fetched_row source;
         fetched_row target;
         std::int64_t now_s{0};       // what both were read with
-        std::int64_t read_at_us{0};  // before the first of them
+        std::int64_t read_at_us{0};  // before the first of them, by our clock
     };
 
     row_access& source(const repair_hint& hint) { return hint.serial ? serial_source_ : source_; }
     copy::repair_options
     options_for(const repair_hint& hint, std::uint32_t attempt, std::int64_t read_at_us) const;
+    // What the source's clock says.
+    asio::awaitable<std::optional<std::int64_t>> source_now_us(cql_failure& why);
     asio::awaitable<bool>
     read_pair(const row_key& key, const repair_hint& hint, row_pair& pair, cql_failure& why);
     asio::awaitable<bool> write_plan(
@@ -104,6 +106,7 @@ private:
     asio::any_io_executor executor_;
     copy::table_model table_;
     table_repair_options options_;
+    cql_cluster& source_cluster_;
     cql_cluster& target_cluster_;
     row_access source_;
     row_access serial_source_;

@@ -81,9 +81,12 @@ void delivery::expect_schema(std::uint64_t lsn)
     tools_.shared.schema_pending.fetch_add(1);
 }
 
-void delivery::settle_unknown(std::uint64_t lsn)
+void delivery::settle_unknown(std::uint64_t lsn, transaction_marks::place place)
 {
     tools_.counters.writes_unknown.add();
+    if (place.table != transaction_marks::place::none &&
+        open_transactions_.try_emplace(lsn, place).second)
+        tools_.shared.marks.open(place);
     if (window_.contains(lsn))
         redrive_later(lsn);
     else
@@ -140,6 +143,9 @@ void delivery::add(const spool_log::intent& intent)
     last_accepted_ms_ = view->header.accepted_ms;
     if (schema) unread_schemas_.erase(intent.lsn);
     if (log_->is_left() && !schema) tools_.shared.note_written(table_of(*view));
+    // Nobody knows any more which writes came behind it, and with which times.
+    if (log_->is_left() && view->has(replication::mutation_flags::refresh))
+        open_transaction(intent.lsn);
     if (state != write_state::open) return;
     if (!log_->is_left() && unknown_.erase(intent.lsn) == 0) return;
     redrive_later(intent.lsn);
@@ -153,6 +159,7 @@ void delivery::redrive_later(std::uint64_t lsn)
     its.sent = false;
     next_redrive_ms_ = 0;
     if (its.attempts == 0) {
+        if (log_->is_left()) open_transaction(lsn);
         its.attempts = 1;
         its.due_ms = tools_.on.steady_ms();
     } else {

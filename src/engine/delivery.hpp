@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dualwrite/policy/retry.hpp>
+#include <dualwrite/policy/schema_effect.hpp>
 #include <dualwrite/replication/mutation.hpp>
 #include <dualwrite/replication/partition_ref.hpp>
 #include <dualwrite/replication/window.hpp>
@@ -77,8 +78,9 @@ public:
 
     // The source's answer to a write of a client.
     void settle(std::uint64_t lsn, write_state outcome);
-    // There will be no answer, or one that says nothing.
-    void settle_unknown(std::uint64_t lsn);
+    // There will be no answer, or one that says nothing. `place` of a transaction: until it is
+    // refreshed it may be executed with any ballot.
+    void settle_unknown(std::uint64_t lsn, transaction_marks::place place);
 
     // The write is DDL. Until it has been delivered a table that the target does not know may come.
     void expect_schema(std::uint64_t lsn);
@@ -150,6 +152,8 @@ private:
     bool may_truncate(std::uint64_t lsn);
     void truncated(std::uint64_t lsn);
     void leave_out(std::uint64_t lsn);
+    bool ask_schema(cluster_link& link, std::uint64_t lsn, const protocol::error_view& error);
+    void schema_told(std::uint64_t lsn, bytes_view rows);
     void schema_ended(std::uint64_t lsn, bool truncates);
     void publish_progress();
 
@@ -181,6 +185,8 @@ private:
     void source_refused(std::uint64_t lsn, const protocol::error_view& error);
     void target_refused(std::uint64_t lsn, protocol::error_code code, std::string_view message);
     void redrive_later(std::uint64_t lsn);
+    void open_transaction(std::uint64_t lsn);
+    void close_transaction(std::uint64_t lsn);
     bool lower_level(std::uint64_t lsn);
     bool send_unlogged(std::uint64_t lsn, std::string_view message);
     bool takes_unlogged_only(const link_user& user) const noexcept
@@ -212,14 +218,37 @@ private:
         delivery& its;
     };
 
+    // For what asks the target whether it has done already what it refuses.
+    struct schema_user final : link_user {
+        explicit schema_user(delivery& of) : its(of) {}
+        void on_answer(
+            cluster_link& from,
+            const link_request& request,
+            const protocol::envelope_header& header,
+            bytes_view message
+        ) override;
+        void on_lost(const link_request& request) override { its.on_lost(request); }
+        void on_prepared(std::uint64_t) override {}
+        delivery& its;
+    };
+    struct refused_schema {
+        policy::schema_effect effect;
+        protocol::error_code code{};
+        std::string message;
+    };
+
     delivery_tools tools_;
     std::unique_ptr<spool_log> log_;
     delivery_observer* observer_;
     replication::window window_;
     std::optional<spool_log::intent> next_;  // read, but too far ahead for the window
     source_user source_user_{*this};
-    std::vector<const replication::statement*> statements_;  // by the log's id
-    std::unordered_set<std::uint64_t> unknown_;              // settled so before they were read
+    schema_user schema_user_{*this};
+    std::unordered_map<std::uint64_t, refused_schema> refused_schemas_;  // the target was asked
+    std::vector<const replication::statement*> statements_;              // by the log's id
+    std::unordered_set<std::uint64_t> unknown_;  // settled so before they were read
+    // Transactions of which nobody knows whether they are executed, and when.
+    std::unordered_map<std::uint64_t, transaction_marks::place> open_transactions_;
     std::unordered_set<std::uint64_t> unread_schemas_;
     std::unordered_map<std::uint64_t, byte_buffer> open_truncates_;
     std::map<std::uint64_t, redrive> redrives_;

@@ -100,6 +100,7 @@ void delivery::target_answered(
         // Twice: not without a pause, it may never come to know it.
         return prepared_anew_.insert(lsn).second ? window_.put_back(lsn) : retry_later(lsn, -1);
     case policy::target_action::permanent:
+        if (ask_schema(link, lsn, *error)) return;
         return target_refused(lsn, error->code, error->message);
     case policy::target_action::retry:
     case policy::target_action::retry_after:
@@ -248,6 +249,7 @@ void delivery::finish(std::uint64_t lsn)
         schema_ended(lsn, is_truncate(lsn));
     window_.finish(lsn);
     redrives_.erase(lsn);
+    if (!open_transactions_.empty()) close_transaction(lsn);
     if (!prepared_anew_.empty()) prepared_anew_.erase(lsn);
     if (!lowered_.empty()) lowered_.erase(lsn);
     if (!unlogged_.empty()) unlogged_.erase(lsn);

@@ -16,6 +16,17 @@ namespace {
 constexpr std::uint64_t in_flight_max = 8 * 1024;
 constexpr std::int64_t in_flight_ms = 5000;
 
+// The same as log_progresses::replayed_until(), of every log, this run's too. Where a TRUNCATE
+// waits for others it cannot be waited for.
+bool replayed_by_all(std::int64_t ms, const log_progresses& logs, const log_progress& asks)
+{
+    const auto others = logs.others(asks);
+    return std::all_of(others.begin(), others.end(), [&](const auto& its) {
+        return its->truncate_accepted_ms.load() != log_progress::none ||
+               its->oldest_replay_ms.load(std::memory_order_acquire) > ms;
+    });
+}
+
 }  // namespace
 
 bool delivery::is_refresh(std::uint64_t lsn) const
@@ -66,11 +77,13 @@ void delivery::wait_for_replays(std::uint64_t lsn)
     // It may stand for writes that came much later, while another loop took some whole.
     const bool joined = replication::peek_flag(payload, replication::mutation_flags::several) &&
                         replication::peek_flag(payload, replication::mutation_flags::refresh);
+    // What is accepted from now on is looked at again itself.
+    const bool open = open_transactions_.contains(lsn);
     const auto now_ms = tools_.on.wall_ms();
     const waiting_refresh its{
         lsn,
         std::min(lsn + in_flight_max, log_->last_lsn()),
-        joined ? now_ms : std::min(now_ms, accepted_ms + in_flight_ms)};
+        joined || open ? now_ms : std::min(now_ms, accepted_ms + in_flight_ms)};
     const auto at = std::upper_bound(
         waiting_.begin(),
         waiting_.end(),
@@ -94,6 +107,9 @@ bool delivery::may_refresh(const waiting_refresh& its) const
         if (!room) return !tools_.shared.logs.any_unread();
         if (!all_read_ && last_added_ < limit) return false;
     }
+    // What this run took before the transaction was found may be hidden by it: nobody looks again.
+    if (log_->is_left() && open_transactions_.contains(its.lsn))
+        return replayed_by_all(its.until_ms, tools_.shared.logs, *progress_);
     return tools_.shared.logs.replayed_until(its.until_ms, *progress_);
 }
 

@@ -118,6 +118,35 @@ void delivery::start_refresh(std::uint64_t lsn, const mutation_view& m)
     refresh_all(lsn, std::move(partitions), common);
 }
 
+// Of a log that an earlier run has left, where its session is gone.
+void delivery::open_transaction(std::uint64_t lsn)
+{
+    const auto view = view_of(lsn);
+    if (view.header.kind == mutation_kind::schema) return;
+    const bool named = view.has(replication::mutation_flags::named_values);
+    const auto& shapes = tools_.registry.shapes();
+    for_each_statement(view, [&](const replication::statement& its, bytes_view values) {
+        if (!its.facts.conditional || open_transactions_.contains(lsn)) return;
+        const replication::bound_values bound(values, named);
+        const auto refs =
+            replication::partitions_of(its.facts, its.text, its.keyspace, shapes, bound);
+        const auto place = refs.empty() ? transaction_marks::place_of(its.table)
+                                        : transaction_marks::place_of(its.table, refs.front().key);
+        open_transactions_.emplace(lsn, place);
+        tools_.shared.marks.open(place);
+    });
+}
+
+void delivery::close_transaction(std::uint64_t lsn)
+{
+    const auto found = open_transactions_.find(lsn);
+    if (found == open_transactions_.end()) return;
+    tools_.shared.marks.close(
+        found->second, tools_.shared.transactions_until_us(tools_.on.steady_ms())
+    );
+    open_transactions_.erase(found);
+}
+
 void delivery::replayed(std::uint64_t lsn)
 {
     using namespace replication::mutation_flags;
@@ -129,6 +158,8 @@ void delivery::replayed(std::uint64_t lsn)
     if (rows.empty()) return delivered(lsn, false);
     refresh_key common;
     common.if_gone = !view.has(beside_refreshes);
+    // What a transaction has promised is not yet for everyone to see.
+    common.serial = tools_.shared.marks.has(table_of(view));
     common.writetime_us = std::max<std::int64_t>(view.header.writetime_us, 0);
     refresh_all(lsn, std::move(rows), common);
     refreshes_[lsn].replayed = true;

@@ -38,9 +38,10 @@ void link_pool::tick()
 {
     const auto now = loop_.steady_ms();
     for (auto& its : slots_) {
-        if (its.link->is_ready())
-            its.link->check_timeouts(now, shared_.options.patience.answer_ms);
-        else if (its.link->where() != channel::state::closed && now > its.next_try_ms)
+        if (its.link->is_ready()) its.link->check_timeouts(now, shared_.options.patience.answer_ms);
+        its.link->keep_alive(now, shared_.options.patience.idle_ms);
+        if (!its.link->is_ready() && its.link->where() != channel::state::closed &&
+            now > its.next_try_ms)
             its.link->give_up("no connection in time");
         const bool new_login =
             its.link->login_refused() && its.logins_seen != shared_.logins_version();

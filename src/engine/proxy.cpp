@@ -42,8 +42,10 @@ result<void> running_proxy::open_spool(std::string& why)
     }
     shared_.spool = std::move(*opened);
     // Above everything that an earlier run has given out.
-    if (const auto mark = shared_.spool->clock_high_water_us(); mark > 0)
+    if (const auto mark = shared_.spool->clock_high_water_us(); mark > 0) {
         shared_.clock.fence(mark / 1000);
+        shared_.marks.set_floor(mark);
+    }
     return {};
 }
 

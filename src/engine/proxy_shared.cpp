@@ -21,6 +21,9 @@ constexpr std::size_t logins_max = 64;
 constexpr std::size_t incidents_max = 500;
 // Forms of statements that are logged, at most 200 bytes each.
 constexpr std::size_t shapes_seen_max = 500;
+// What the clocks of the source's nodes may be apart: a transaction may get its time from any.
+constexpr std::int64_t source_nodes_apart_ms = 500;
+constexpr std::int64_t clock_max_ms = std::int64_t{1} << 45;  // in the year 3084
 
 std::int64_t steady_now_ms() noexcept
 {
@@ -50,6 +53,27 @@ void proxy_shared::set_sink(log_sink to)
         events.note(level, text, wall_now_ms());
         if (to) to(level, text);
     };
+}
+
+std::int64_t proxy_shared::transactions_until_us(std::int64_t steady_ms) const noexcept
+{
+    const auto now_ms = source_time.at_most(steady_ms);
+    return now_ms ? (*now_ms + source_nodes_apart_ms) * 1000 : transaction_marks::unknown;
+}
+
+void proxy_shared::transaction_ended(std::int64_t steady_ms, std::int64_t wall_ms) noexcept
+{
+    clock.fence(source_time.at_most(steady_ms).value_or(wall_ms));
+}
+
+void proxy_shared::source_said(
+    std::int64_t asked_ms, std::int64_t answered_ms, std::int64_t said_ms
+)
+{
+    if (said_ms < 0 || said_ms > clock_max_ms) return;
+    if (!source_time.learn(asked_ms, answered_ms, said_ms)) return;
+    transaction_ended(answered_ms, said_ms);
+    marks.clock_known(transactions_until_us(answered_ms));
 }
 
 void proxy_shared::fail(std::string why)

@@ -30,7 +30,9 @@
 #include "log_progress.hpp"
 #include "proxy_tls.hpp"
 #include "recent_events.hpp"
+#include "source_clock.hpp"
 #include "table_counts.hpp"
+#include "transaction_marks.hpp"
 
 namespace dualwrite::engine {
 
@@ -104,12 +106,26 @@ public:
     proxy_options options;
     memory_budget memory;
     policy::writetime_clock clock;
+    source_clock source_time;
+    transaction_marks marks;
     std::unique_ptr<spool_directory> spool;
     std::unique_ptr<refresher> refresh;
     proxy_tls tls;
     client_limits clients;
     log_progresses logs;
     std::function<bool(std::string_view)> filter;  // empty: none; each loop takes a copy
+
+    // What a write that is accepted now gets its time from: the source's clock where it is known.
+    std::int64_t write_ms(std::int64_t steady_ms, std::int64_t wall_ms) const noexcept
+    {
+        return source_time.at_least(steady_ms).value_or(wall_ms);
+    }
+    // No transaction that has been answered has a larger time.
+    std::int64_t transactions_until_us(std::int64_t steady_ms) const noexcept;
+    // A transaction has been answered: later writes get times above its own.
+    void transaction_ended(std::int64_t steady_ms, std::int64_t wall_ms) noexcept;
+    // The source was asked for its clock and has answered, at these steady times.
+    void source_said(std::int64_t asked_ms, std::int64_t answered_ms, std::int64_t said_ms);
 
     // Bytes of writes to the spool have begun to fail, or the like: set once, ends the proxy.
     void fail(std::string why);

@@ -172,6 +172,11 @@ std::string status_json(const proxy_shared& shared, const workers& all)
         out["failure"] = why;
     }
     out["source"] = side_json(shared.options.source, shared.source_reachable.load());
+    // Null until clients use lightweight transactions.
+    out["source"]["clock_ahead_ms"] = nullptr;
+    if (const auto now =
+            shared.source_time.at_least(static_cast<std::int64_t>(now_ms(CLOCK_MONOTONIC))))
+        out["source"]["clock_ahead_ms"] = *now - static_cast<std::int64_t>(now_ms(CLOCK_REALTIME));
     out["target"] = side_json(shared.options.target, shared.target_reachable.load());
     out["target"]["user"] = shared.target_login().username;
     out["target"]["waits_for_credentials"] = shared.target_wants_login.load();

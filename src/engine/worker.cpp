@@ -24,10 +24,12 @@ worker::worker(
     proxy_shared& shared, std::unique_ptr<spool_log> log, std::vector<unique_fd> listeners
 )
     : shared_(shared), listeners_(std::move(listeners)), source_(loop_, shared, true, 1, [] {}),
-      target_(loop_, shared, false, shared.options.target_connections, [] {})
+      target_(loop_, shared, false, shared.options.target_connections, [] {}),
+      source_clock_(loop_, shared, source_)
 {
     if (shared.filter) registry_.set_filter(shared.filter);
     registry_.set_selection(shared.options.tables);
+    registry_.set_source_times(shared.options.source_times);
     loop_.set_memory(&shared.memory);
     const bool holds = shared.options.wait || shared.options.durable == durability::fsync;
     if (holds) held_.resize(held_max);
@@ -258,7 +260,7 @@ void worker::tick()
 {
     loop_.start_timer(tick_ms, [this] { tick(); });
     if (shared_.shapes_version() != shapes_version_) refresh_shapes();
-    bool wants_source = live_->wants_source();
+    bool wants_source = live_->wants_source() || source_clock_.wants_source();
     live_->log().sync_done(loop_.steady_ms());
     for (auto& left : left_) {
         wants_source |= left->wants_source();
@@ -276,6 +278,7 @@ void worker::tick()
         dirty_->settle(loop_.steady_ms());
     source_.set_wanted(wants_source);
     source_.tick();
+    source_clock_.tick();
     target_.tick();
     watch_target();
     feed_waiting();

@@ -14,6 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "clock_reader.hpp"
 #include "delivery.hpp"
 #include "dirty_partitions.hpp"
 #include "left_logs.hpp"
@@ -119,6 +120,7 @@ private:
     proxy_counters counters_;
     link_pool source_;
     link_pool target_;
+    clock_reader source_clock_;
     std::unique_ptr<delivery> live_;
     std::unique_ptr<dirty_partitions> dirty_;
     std::vector<std::unique_ptr<delivery>> left_;

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
 #include <string>
 #include <sys/resource.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 // What the spool costs: spool_bench [DIRECTORY]. The directory should be on the disk that counts;
@@ -152,6 +154,78 @@ void bench_fsync(const std::string& path, int per_turn)
     );
 }
 
+constexpr int writers_at_once = 32;
+
+// What the disk gives without a spool: as many bytes as those writers' records, then a sync, again
+// and again into a file that has its space. Records a second.
+double disk_rate(const std::string& path)
+{
+    constexpr std::size_t record_size = payload_size + 32;
+    constexpr off_t file_size = 64 << 20;
+    const std::string batch(record_size * writers_at_once, 'd');
+    const std::string zeros(1 << 20, '\0');
+    const auto name = path + "-disk";
+    const int file = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    must(file >= 0, "making a file");
+    for (off_t at = 0; at < file_size; at += static_cast<off_t>(zeros.size()))
+        must(::pwrite(file, zeros.data(), zeros.size(), at) > 0, "filling a file");
+    must(::fsync(file) == 0, "syncing a file");
+    off_t at = 0;
+    std::uint64_t records = 0;
+    const auto begin = bench_clock::now();
+    while (elapsed_ns(begin) < 3e9) {
+        must(::pwrite(file, batch.data(), batch.size(), at) > 0, "writing");
+        must(::fdatasync(file) == 0, "syncing");
+        records += writers_at_once;
+        at = (at + static_cast<off_t>(batch.size())) % (file_size - (1 << 20));
+    }
+    const auto rate = static_cast<double>(records) * 1e9 / elapsed_ns(begin);
+    ::close(file);
+    std::filesystem::remove(name);
+    return rate;
+}
+
+// Writers that each wait until the disk has their record, and write the next one then.
+double group_commit_rate(const std::string& path)
+{
+    const auto directory = open(path, durability::fsync);
+    const auto log = *directory->create_log();
+    writer w{*log};
+    const auto first = log->durable_lsn();
+    const auto begin = bench_clock::now();
+    while (elapsed_ns(begin) < 3e9) {
+        const auto waiting = static_cast<int>(log->last_lsn() - log->durable_lsn());
+        if (waiting == writers_at_once) {
+            std::this_thread::yield();
+            continue;
+        }
+        w.turn(writers_at_once - waiting);
+        w.deliver();
+    }
+    return static_cast<double>(log->durable_lsn() - first) * 1e9 / elapsed_ns(begin);
+}
+
+void bench_group_commit(const std::string& path)
+{
+    std::vector<double> ratios;
+    for (int round = 0; round < 3; ++round) {
+        const auto disk = disk_rate(path);
+        const auto spool = group_commit_rate(path);
+        ratios.push_back(spool / disk);
+        std::printf(
+            "fsync    %d writers: %.0f records/s; the disk alone, %d records a sync: %.0f; "
+            "ratio %.2f\n",
+            writers_at_once,
+            spool,
+            writers_at_once,
+            disk,
+            ratios.back()
+        );
+    }
+    std::sort(ratios.begin(), ratios.end());
+    std::printf("fsync    median ratio %.2f (goal: 0.5)\n", ratios[ratios.size() / 2]);
+}
+
 // A backlog from the files: written, killed (the log is left as it is), recovered, read.
 void bench_recovery(const std::string& path)
 {
@@ -212,6 +286,7 @@ int main(int argc, char** argv)
     for (const int per_turn : {1, 32})
         for (const bool delivering : {false, true}) bench_process(path, per_turn, delivering);
     for (const int per_turn : {1, 32}) bench_fsync(path, per_turn);
+    bench_group_commit(path);
     bench_recovery(path);
     std::filesystem::remove_all(base / "dualwrite-spool-bench");
 }

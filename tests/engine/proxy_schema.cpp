@@ -166,6 +166,60 @@ TEST_CASE("proxy: asked again, a change that is no CQL at all is void")
     CHECK(rig.target.count() == 0);
 }
 
+TEST_CASE("proxy: a change that the target has made, but did not answer, is not refused by itself")
+{
+    proxy_rig rig;
+    rig.options.patience.refusal_ms = 0;
+    const auto asked = std::make_shared<std::atomic<int>>(0);
+    rig.target.set_script([asked, &rig](const seen_request& r) {
+        if (!r.is_schema()) return reply::normal();
+        if (asked->fetch_add(1) != 0)
+            return reply::error(error_code::invalid, "Invalid column name c because it conflicts");
+        rig.target.add_column({"k", "t", "c", "regular", "int"});
+        return reply::cut().executed();
+    });
+    rig.start();
+    auto client = rig.client(4);
+    CHECK(client.query(alter).op() == opcode::result);
+    CHECK(client.query(insert(1)).op() == opcode::result);
+    REQUIRE(rig.target.wait_for_writes(1));
+    REQUIRE(rig.is_delivered());
+    CHECK(rig.target.count(is_schema) == 2);
+    CHECK(rig.number("dead_letters") == 0);
+    CHECK(rig.has_logged("was at the target already: k.t"));
+    // Another column of that name is another matter.
+    CHECK(client.query("ALTER TABLE k.t ADD c text").op() == opcode::result);
+    REQUIRE(rig.is_delivered());
+    CHECK(rig.number("dead_letters") == 1);
+}
+
+TEST_CASE(
+    "proxy: a change that the target has made when the proxy dies is not refused by the next run"
+)
+{
+    proxy_rig rig;
+    rig.options.patience.refusal_ms = 0;
+    rig.target.set_script([&rig](const seen_request& r) {
+        if (!r.is_schema()) return reply::normal();
+        rig.target.add_column({"k", "t", "c", "regular", "int"});
+        return reply::nothing().executed();
+    });
+    rig.start();
+    {
+        auto client = rig.client(4);
+        CHECK(client.query(alter).op() == opcode::result);
+        REQUIRE(rig.target.wait_for(1, is_schema));
+    }
+    rig.stop(0);
+    rig.target.set_script([](const seen_request& r) {
+        return r.is_schema() ? reply::error(error_code::invalid, "conflicts") : reply::normal();
+    });
+    rig.start();
+    REQUIRE(rig.target.wait_for(2, is_schema));
+    REQUIRE(rig.is_delivered());
+    CHECK(rig.number("dead_letters") == 0);
+}
+
 TEST_CASE("proxy: a change that the target refuses for good does not hold up what is behind it")
 {
     proxy_rig rig;

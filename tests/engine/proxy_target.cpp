@@ -273,6 +273,37 @@ TEST_CASE("proxy: a target that never answers is given up, and asked on another 
     CHECK(rig.has_logged("no answer within 300 ms"));
 }
 
+TEST_CASE("proxy: an idle connection to the target is kept alive, and a dead one found")
+{
+    proxy_rig rig;
+    rig.options.patience.idle_ms = 100;
+    rig.options.target_connections = 1;
+    // The first OPTIONS of a connection is part of its handshake.
+    const auto asked = std::make_shared<std::map<std::uint64_t, int>>();
+    const auto beats = std::make_shared<std::atomic<int>>(0);
+    const auto connections = std::make_shared<std::atomic<int>>(0);
+    const auto answers = std::make_shared<std::atomic<bool>>(true);
+    rig.target.set_handshake_script([=](const seen_request& r) {
+        if (r.op() != opcode::options) return reply::normal();
+        const auto before = (*asked)[r.connection]++;
+        if (before == 0) return reply::normal();
+        if (before == 1) connections->fetch_add(1);
+        beats->fetch_add(1);
+        return answers->load() ? reply::normal() : reply::nothing();
+    });
+    rig.options.patience.answer_ms = 3000;
+    rig.start();
+    REQUIRE(eventually([&] { return beats->load() >= 5; }));
+    CHECK(connections->load() == 1);
+    answers->store(false);
+    REQUIRE(eventually([&] { return rig.has_logged("no answer within 3000 ms"); }));
+    answers->store(true);
+    REQUIRE(eventually([&] { return connections->load() >= 2; }));
+    auto client = rig.client(4);
+    write_one(client);
+    CHECK(rig.target.wait_for_writes(1));
+}
+
 TEST_CASE("proxy: a target that takes connections and says nothing is tried again")
 {
     proxy_rig rig;

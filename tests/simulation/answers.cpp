@@ -84,6 +84,7 @@ texts_answer(const std::vector<cql_type>& types, const std::vector<std::vector<a
 
 const cql_type text_type{.id = type_id::text};
 const cql_type number_type{.id = type_id::int_};
+const cql_type time_type{.id = type_id::bigint};
 const cql_type texts_type{.id = type_id::set, .parameters = {text_type}};
 
 std::vector<std::vector<answer_cell>> schema_columns()
@@ -199,9 +200,11 @@ node_answer rows_answer(const cql_statement& s, const std::vector<std::vector<an
     return result_of(out);
 }
 
-std::optional<node_answer> system_answer(std::string_view text)
+std::optional<node_answer> system_answer(std::string_view text, std::int64_t now_us)
 {
     const auto asks = [&](std::string_view what) { return text.find(what) != text.npos; };
+    if (asks("toUnixTimestamp(now())"))
+        return texts_answer({time_type}, {{long_bytes(now_us / 1000)}});
     if (asks("FROM system.local"))
         return texts_answer(
             {text_type, text_type, text_type, text_type, texts_type},

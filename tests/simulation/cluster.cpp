@@ -141,7 +141,7 @@ void cluster::take_data(connection& c, const header& h, bytes_view body)
     if (h.op == opcode::query) {
         const auto query = protocol::parse_query(body, h.version, h.flags);
         if (query)
-            if (auto answer = system_answer(query->text))
+            if (auto answer = system_answer(query->text, on_.now_us()))
                 return answer_later(c, h, std::move(*answer));
     }
     planned_request request;

@@ -90,6 +90,8 @@ private:
     node_answer run(const header& h, const planned_request& request);
     node_answer run_select(const header& h, const planned_request& request);
     node_answer run_transaction(const planned_request& request);
+    node_answer run_round(const planned_request& request);
+    void finish_transactions();
     void run_writes(const planned_request& request, std::int64_t time_us, bool ballot);
     node_answer fail_write(const header& h, const planned_request& request);
     std::int64_t next_time_us();
@@ -101,6 +103,7 @@ private:
     database data_;
     std::map<std::uint64_t, connection> connections_;
     std::map<std::string, std::string> prepared_;  // text by id
+    std::vector<planned_request> unfinished_;  // transactions whose round was left in the middle
     std::int64_t last_time_us_{0};
     std::uint64_t writes_{0};
     std::string problem_;
@@ -119,6 +122,6 @@ node_answer unprepared_answer(std::string_view id);
 node_answer prepared_answer(std::uint8_t version, std::string_view id, const cql_statement& s);
 node_answer rows_answer(const cql_statement& s, const std::vector<std::vector<answer_cell>>& rows);
 // What the proxy asks of system tables; empty: none of those.
-std::optional<node_answer> system_answer(std::string_view text);
+std::optional<node_answer> system_answer(std::string_view text, std::int64_t now_us);
 
 }  // namespace sim

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "cluster.hpp"
 
@@ -39,8 +40,16 @@ node_answer cluster::run(const header& h, const planned_request& request)
     }
 }
 
+// A round that was left in the middle is ended by the next one, or by a serial read, and has the
+// ballot of that moment.
+void cluster::finish_transactions()
+{
+    for (const auto& request : std::exchange(unfinished_, {})) (void)run_round(request);
+}
+
 node_answer cluster::run_select(const header&, const planned_request& request)
 {
+    if (request.serial) finish_transactions();
     const auto& one = request.writes.front();
     return rows_answer(*one.statement, data_.select(*one.statement, one.values, now_s(request)));
 }
@@ -54,6 +63,12 @@ void cluster::run_writes(const planned_request& request, std::int64_t time_us, b
 }
 
 node_answer cluster::run_transaction(const planned_request& request)
+{
+    finish_transactions();
+    return run_round(request);
+}
+
+node_answer cluster::run_round(const planned_request& request)
 {
     const auto holds = [&](const planned_write& w) {
         return data_.holds(*w.statement, w.values, now_s(request));
@@ -72,7 +87,9 @@ node_answer cluster::fail_write(const header& h, const planned_request& request)
         const bool transaction = first.cas != cql_statement::conditional::no;
         // Elements of a list that the target appends late would stand there twice.
         const bool can_be_late = find_table(first.table)->exact || name_ == "source";
-        if (transaction) {
+        if (transaction && on_.random.chance(500)) {
+            unfinished_.push_back(request);
+        } else if (transaction) {
             run_transaction(request);
         } else if (can_be_late && on_.random.chance(settings_.late_per_mille)) {
             const auto time_us = request.time_us.value_or(next_time_us());

@@ -24,11 +24,11 @@ constexpr planted bugs[] = {
 std::uint64_t caught_by(std::uint64_t seeds, std::string& problem)
 {
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        problem = sim::run(sim::make_scenario(seed, true)).problem;
+        problem = sim::run(sim::make_scenario(seed)).problem;
         if (problem.empty()) continue;
         // Some fail without it, too.
         const auto bug = std::exchange(sim::planted_bug, 0);
-        const auto fails_anyway = !sim::run(sim::make_scenario(seed, true)).problem.empty();
+        const auto fails_anyway = !sim::run(sim::make_scenario(seed)).problem.empty();
         sim::planted_bug = bug;
         if (!fails_anyway) return seed;
     }
@@ -62,7 +62,7 @@ int main(int argc, char** argv)
             );
         std::fflush(stdout);
         if (!one || seed == 0) continue;
-        for (const auto& line : sim::run(sim::shrink(sim::make_scenario(seed, true)), true).story)
+        for (const auto& line : sim::run(sim::shrink(sim::make_scenario(seed)), true).story)
             std::printf("%s\n", line.c_str());
     }
     return missed == 0 ? 0 : 1;

@@ -114,8 +114,10 @@ void process::open_spool()
         return;
     }
     shared.spool = std::move(*opened);
-    if (const auto mark = shared.spool->clock_high_water_us(); mark > 0)
+    if (const auto mark = shared.spool->clock_high_water_us(); mark > 0) {
         shared.clock.fence(mark / 1000);
+        shared.marks.set_floor(mark);
+    }
 }
 
 void process::start()
@@ -181,8 +183,10 @@ void process::read_left_logs_later()
         const bool more = parts_->left->read_next([this](engine::left_log log) {
             parts_->loop->adopt(std::move(log));
         });
-        if (parts_->shared.failed.load() && !on_.is_dead())
+        if (parts_->shared.failed.load() && !on_.is_dead()) {
+            if (disk_->failed) return stop_now(parts_->shared.failure());
             problem_ = "a log cannot be read: " + parts_->shared.failure();
+        }
         if (more) read_left_logs_later();
     });
 }

@@ -8,7 +8,7 @@
 
 #include "simulation.hpp"
 
-// simulate [--first SEED] [--count N] [--failures N] [--story SEED] [--transactions 1]:
+// simulate [--first SEED] [--count N] [--failures N] [--story SEED]:
 // docs/testing.md.
 
 namespace {
@@ -36,28 +36,26 @@ int main(int argc, char** argv)
     std::uint64_t failures_max = 1;
     std::uint64_t failures = 0;
     bool story = false;
-    bool transactions = false;
     for (int i = 1; i + 1 < argc; i += 2) {
         const auto value = std::strtoull(argv[i + 1], nullptr, 10);
         if (std::strcmp(argv[i], "--first") == 0) first = value;
         if (std::strcmp(argv[i], "--count") == 0) count = value;
         if (std::strcmp(argv[i], "--failures") == 0) failures_max = value;
-        if (std::strcmp(argv[i], "--transactions") == 0) transactions = value != 0;
         if (std::strcmp(argv[i], "--story") == 0) {
             first = value;
             story = true;
         }
     }
     if (story) {
-        tell(sim::make_scenario(first, transactions));
+        tell(sim::make_scenario(first));
         return 0;
     }
     const auto begin = std::clock();
     for (auto seed = first; seed < first + count; ++seed) {
-        const auto out = sim::run(sim::make_scenario(seed, transactions));
+        const auto out = sim::run(sim::make_scenario(seed));
         if (out.passed()) continue;
         if (++failures == failures_max)
-            return fail_with_story(sim::make_scenario(seed, transactions), out.problem);
+            return fail_with_story(sim::make_scenario(seed), out.problem);
         std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), out.problem.c_str());
     }
     const auto seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;

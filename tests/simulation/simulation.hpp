@@ -42,8 +42,7 @@ struct scenario {
     std::vector<operation> operations;
     std::vector<fault> faults;
 };
-// `transactions`: with lightweight transactions, on rows that plain writes go to as well.
-scenario make_scenario(std::uint64_t seed, bool transactions = false);
+scenario make_scenario(std::uint64_t seed);
 
 struct verdict {
     std::string problem;  // empty: all is as it must be

@@ -243,6 +243,9 @@ private:
     {
         const auto kind = random_.below(8);
         op_.transaction = kind < 5;
+        // A clock that is behind. One that is ahead hides the transactions after it on both sides.
+        if (!op_.transaction && settings_.client_times && random_.chance(200))
+            op_.time_us = begin_us_ - random_.below(2'000'000);
         write_step step;
         switch (kind) {
         case 0:

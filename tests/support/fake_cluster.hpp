@@ -191,6 +191,9 @@ public:
     void set_gc_grace(const std::string& table, std::int32_t seconds);
     void add_table(const std::string& keyspace, const std::string& table);  // a int, b text
 
+    // Its clock is so much ahead of the machine's.
+    void set_clock_ahead(std::int64_t ms) { clock_ahead_ms_.store(ms); }
+
     // QUERY, PREPARE, EXECUTE and BATCH so far, without the readings of the schema.
     std::vector<request_ptr> requests(const filter& which = {}) const;
     std::size_t count(const filter& which = {}) const;
@@ -229,6 +232,7 @@ private:
     std::pair<protocol::opcode, std::string> normal_answer(connection& c, const seen_request& r);
     std::pair<protocol::opcode, std::string> data_answer(const seen_request& r) const;
     std::pair<protocol::opcode, std::string> schema_answer() const;
+    std::pair<protocol::opcode, std::string> clock_answer() const;
     std::pair<protocol::opcode, std::string> tables_answer() const;
     std::pair<protocol::opcode, std::string> prepare_answer(const seen_request& r);
     std::pair<protocol::opcode, std::string> startup_answer(connection& c, const seen_request& r);
@@ -255,6 +259,7 @@ private:
     std::vector<std::uint64_t> clients_;
     std::uint64_t accepted_{0};
     std::uint64_t schema_reads_{0};
+    std::atomic<std::int64_t> clock_ahead_ms_{0};
     std::uint64_t malformed_{0};
     std::size_t answers_{0};
     std::vector<record> requests_;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 
+#include "clock.hpp"
 #include "fake_cluster.hpp"
 #include "fake_cluster_connection.hpp"
 
@@ -24,6 +25,11 @@ std::string text_of(const byte_buffer& buffer)
 protocol::column_spec text_column(std::string name)
 {
     return {"k", "t", std::move(name), {.id = protocol::type_id::text}};
+}
+
+bool asks_for_clock(std::string_view text)
+{
+    return text.find("toUnixTimestamp(now())") != text.npos;
 }
 
 void append_replicas(byte_buffer& out, std::uint8_t version, bool failures)
@@ -117,6 +123,13 @@ std::string error_body(
     return text_of(out);
 }
 
+std::pair<opcode, std::string> fake_cluster::clock_answer() const
+{
+    std::string now(8, '\0');
+    store_be(reinterpret_cast<std::byte*>(now.data()), wall_ms() + clock_ahead_ms_.load());
+    return {opcode::result, rows_body({now})};
+}
+
 void fake_cluster::take(connection& c, const protocol::envelope_view& envelope)
 {
     auto seen = std::make_shared<seen_request>();
@@ -138,8 +151,9 @@ void fake_cluster::take(connection& c, const protocol::envelope_view& envelope)
     }
     const bool data = seen->is_data() || seen->op() == opcode::prepare;
     const bool reads_columns = seen->text.find("system_schema.columns") != seen->text.npos;
-    const bool reads_schema =
-        reads_columns || seen->text.find("system_schema.tables") != seen->text.npos;
+    const bool reads_schema = reads_columns ||
+                              seen->text.find("system_schema.tables") != seen->text.npos ||
+                              asks_for_clock(seen->text);
     if (reads_columns) ++schema_reads_;
     seen->answers_before = answers_;
     if (data && !reads_schema) requests_.push_back(seen);
@@ -236,7 +250,8 @@ void fake_cluster::send(connection& c, const record& request, const reply& how)
     header.body_size = static_cast<std::uint32_t>(body.size());
     if (header.op == opcode::error && request->op() == opcode::execute && normal)
         request->executed = false;  // UNPREPARED
-    const bool reads_schema = request->text.find("system_schema.") != request->text.npos;
+    const bool reads_schema =
+        request->text.find("system_schema.") != request->text.npos || asks_for_clock(request->text);
     if (request->is_data() && !reads_schema) ++answers_;
     c.gathered.emplace_back(header, std::move(body));
     if (!c.segments_next) return;
@@ -280,6 +295,7 @@ std::pair<opcode, std::string> fake_cluster::data_answer(const seen_request& r) 
     if (by_id && prepared_.find(r.id) == prepared_.end())
         return {opcode::error, error_body(error_code::unprepared, "unprepared", r.id, 4)};
     byte_buffer out;
+    if (asks_for_clock(r.text)) return clock_answer();
     if (r.text.find("system_schema.columns") != r.text.npos) return schema_answer();
     if (r.text.find("system_schema.tables") != r.text.npos) return tables_answer();
     if (r.begins_with("SELECT")) return {opcode::result, rows_body({"row"})};

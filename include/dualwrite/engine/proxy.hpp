@@ -33,7 +33,10 @@ struct proxy_patience {
     std::int64_t refusal_ms{10'000};
     std::int64_t connect_ms{10'000};  // one of the proxy's own connections, its handshake included
     std::int64_t answer_ms{12'000};   // an answer on it; then it is given up
-    std::int64_t orphan_ms{15'000};   // the answers to writes of a client that is gone
+    // Without a request on one of those: it asks for nothing then. Azure Cosmos DB ends idle ones
+    // after four minutes, and says nothing.
+    std::int64_t idle_ms{30'000};
+    std::int64_t orphan_ms{15'000};  // the answers to writes of a client that is gone
     // A request whose answer was lost may still be in work at the source: what is refreshed is not
     // read before. Longer than the server's own limits for writes (2 s, counters 5 s).
     std::int64_t doubt_ms{5'500};
@@ -102,6 +105,8 @@ struct proxy_options {
     std::string filter_tables;
     // The others' statements do too, and the children of a batch that are about them.
     policy::table_selection tables;
+    // Writes to these get no time of the proxy's: their rows are read at the source.
+    std::vector<policy::table_pattern> source_times;
     std::uint32_t drain_limit_ms{30'000};
     bool take_over{false};  // from the proxy that runs on state_dir, if there is one
     proxy_patience patience;

@@ -110,6 +110,22 @@ struct table_selection {
     }
 };
 
+// One of the patterns names the table that is written, or one of those that a batch writes.
+inline bool is_named(
+    const std::vector<table_pattern>& patterns, const statement_facts& f, std::string_view keyspace
+) noexcept
+{
+    if (patterns.empty()) return false;
+    const std::string_view where = f.qualified ? std::string_view(f.keyspace) : keyspace;
+    const auto names = [&](const table_pattern& p) {
+        return !f.table.empty() && matches(p.keyspace, where) && matches(p.table, f.table);
+    };
+    return std::any_of(patterns.begin(), patterns.end(), names) ||
+           std::any_of(f.children.begin(), f.children.end(), [&](const auto& child) {
+               return is_named(patterns, child, keyspace);
+           });
+}
+
 // A batch without the children that a selection leaves out.
 struct batch_part {
     std::string text;

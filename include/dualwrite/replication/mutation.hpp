@@ -52,8 +52,8 @@ inline constexpr std::uint8_t refresh =
     16;  // not itself: the partitions that it wrote are refreshed
 inline constexpr std::uint8_t may_empty = 32;  // may have taken a row's last cell
 inline constexpr std::uint8_t truncates = 64;  // schema: TRUNCATE
-// A deletion in a table with lists, whose elements refreshes write: when the target has it, its
-// rows are refreshed.
+// When the target has it its rows are refreshed: a deletion beside lists, whose elements refreshes
+// write; or a transaction with a larger time may hide it at the source.
 inline constexpr std::uint8_t beside_refreshes = 128;
 }  // namespace mutation_flags
 

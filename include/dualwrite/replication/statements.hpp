@@ -51,6 +51,7 @@ struct statement {
     bool tells_addresses{false};  // its rows name nodes of the source
     bool chosen{false};           // out of the spool: no filter and no selection is asked
     bool stays{false};            // at the source, because they said so
+    bool source_times{false};     // the source gives its writes their times
     bool is_pass() const noexcept { return decision.what == plan::pass; }
 };
 
@@ -183,11 +184,17 @@ public:
     void set_filter(std::function<bool(std::string_view)> filter) { filter_ = std::move(filter); }
     // Tables that are replicated; the others' statements go to the source only. The same.
     void set_selection(policy::table_selection selection) { selection_ = std::move(selection); }
+    // Tables whose writes get their times from the source. The same.
+    void set_source_times(std::vector<policy::table_pattern> tables)
+    {
+        source_times_ = std::move(tables);
+    }
 
 private:
     void apply_filter(statement& its) const
     {
         its.stays = false;
+        its.source_times = policy::is_named(source_times_, its.facts, its.keyspace);
         if (its.chosen || its.is_pass()) return;
         its.stays = !selection_.takes(its.facts, its.keyspace) || (filter_ && filter_(its.text));
         if (its.stays) its.decision = {plan::pass, {}};
@@ -212,6 +219,7 @@ private:
 
     std::function<bool(std::string_view)> filter_;
     policy::table_selection selection_;
+    std::vector<policy::table_pattern> source_times_;
     std::shared_ptr<const table_shapes> shapes_{std::make_shared<table_shapes>()};
     std::vector<std::unique_ptr<statement>> statements_;
     std::unordered_map<std::string, std::uint32_t, text_hash, std::equal_to<>> by_text_;
