@@ -26,7 +26,12 @@ constexpr std::uint8_t hello_version = 4;
 // One blocking connection. Every step returns false with `failure()` where it did not work.
 class hello {
 public:
-    bool connect(const endpoint& to, const socket_address& at, tls_client_context* tls)
+    bool connect(
+        const endpoint& to,
+        const std::string& host,
+        const socket_address& at,
+        tls_client_context* tls
+    )
     {
         auto fd = connect_blocking(at, connect_limit_ms);
         if (!fd) return refuse(at.text() + ": " + fd.error().message());
@@ -34,7 +39,7 @@ public:
         ::setsockopt(fd->get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         ::setsockopt(fd->get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
         const auto number = fd->get();
-        const auto& name = to.tls_server_name.empty() ? to.host : to.tls_server_name;
+        const auto& name = to.tls_server_name.empty() ? host : to.tls_server_name;
         socket_ = transport(std::move(*fd), tls == nullptr ? nullptr : tls->connect(number, name));
         const auto done = socket_.handshake();
         if (done.status == io_status::ok) return true;
@@ -142,16 +147,18 @@ void say_hello(const endpoint& to, const std::string& name, check_side& side)
         if (!made) return;
         tls = std::move(*made);
     }
-    const auto addresses = resolve(to.host, to.port);
-    if (!addresses) {
-        side.failure = to.host + ": no such host name";
-        return;
-    }
-    for (const auto& at : *addresses) {
-        hello one;
-        side.failure.clear();
-        if (one.connect(to, at, tls.get()) && converse(one, side)) return;
-        side.failure = one.failure();
+    for (const auto& contact : to.contact_points()) {
+        const auto addresses = resolve(contact.host, contact.port);
+        if (!addresses) {
+            side.failure = contact.host + ": no such host name";
+            continue;
+        }
+        for (const auto& at : *addresses) {
+            hello one;
+            side.failure.clear();
+            if (one.connect(to, contact.host, at, tls.get()) && converse(one, side)) return;
+            side.failure = one.failure();
+        }
     }
 }
 

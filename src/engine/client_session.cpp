@@ -56,7 +56,7 @@ void client_session::connect_source()
     std::string why = "its name cannot be resolved";
     while (address_tries_ < addresses.size()) {
         const auto& address = addresses[address_tries_++];
-        auto fd = start_connect(address);
+        auto fd = start_connect(address, shared.options.lost_peer_limit_ms);
         if (!fd) {
             why = fd.error().message();
             continue;

@@ -2,10 +2,10 @@
 #include <dualwrite/engine/config.hpp>
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <limits>
 #include <thread>
 
+#include "config_contacts.hpp"
 #include "config_files.hpp"
 #include "config_json.hpp"
 #include "config_moment.hpp"
@@ -16,42 +16,6 @@
 namespace dualwrite::engine {
 
 namespace {
-
-struct host_port {
-    std::string host;
-    std::optional<std::uint16_t> port;
-};
-
-bool is_ipv6(std::string_view host)
-{
-    in6_addr address{};
-    const std::string without_zone(host.substr(0, host.find('%')));
-    return ::inet_pton(AF_INET6, without_zone.c_str(), &address) == 1;
-}
-
-// HOST, HOST:PORT, [IPV6], [IPV6]:PORT; several colons without brackets are an IPv6 address.
-std::optional<host_port> split_host_port(std::string_view text)
-{
-    std::string_view host = text;
-    std::string_view rest;
-    if (text.starts_with('[')) {
-        const auto close = text.find(']');
-        if (close == text.npos) return std::nullopt;
-        host = text.substr(1, close - 1);
-        rest = text.substr(close + 1);
-    } else if (const auto colon = text.find(':');
-               colon != text.npos && text.find(':', colon + 1) == text.npos) {
-        host = text.substr(0, colon);
-        rest = text.substr(colon);
-    }
-    if (host.empty() || host.find_first_of(" /@[]") != host.npos) return std::nullopt;
-    const bool must_be_ipv6 = text.front() == '[' || host.find(':') != host.npos;
-    if (must_be_ipv6 && !is_ipv6(host)) return std::nullopt;
-    if (rest.empty()) return host_port{std::string(host), std::nullopt};
-    const auto port = rest.front() == ':' ? parse_number(rest.substr(1)) : std::nullopt;
-    if (!port || *port < 1 || *port > 65535) return std::nullopt;
-    return host_port{std::string(host), static_cast<std::uint16_t>(*port)};
-}
 
 // The password as it was given, or the one line of the file that was named in its place.
 result<std::string> read_password(const config& from, const std::string& key, std::string& why)
@@ -199,29 +163,19 @@ read_endpoint_tls(const config& from, const std::string& side, endpoint& to, std
 
 result<endpoint> make_endpoint(const config& from, const std::string& side, std::string& why)
 {
-    const auto address = from.text(side);
-    if (address.empty()) {
+    if (from.text(side).empty()) {
         why = "The argument '" + side + "' is required";
         return fail(errc::invalid_argument);
     }
-    const auto parts = split_host_port(address);
-    if (!parts) {
-        why = side + ": '" + address.substr(0, 100) + "' is not HOST, HOST:PORT or [IPV6]:PORT";
-        return fail(errc::invalid_argument);
-    }
-    const auto port = static_cast<std::uint16_t>(from.number(side + "-port"));
-    if (parts->port && from.is_set(side + "-port") && *parts->port != port) {
-        why = side + " names port " + std::to_string(*parts->port) + ", --" + side +
-              "-port another one; give it once";
-        return fail(errc::invalid_argument);
-    }
+    DW_TRY(contacts, read_contact_points(from, side, why));
     DW_TRY(password, read_password(from, side + "-password", why));
     const auto username = from.text(side + "-username");
     DW_CHECK(check_pair({side + "-username", username}, {side + "-password", password}, why));
 
     endpoint to;
-    to.host = parts->host;
-    to.port = parts->port.value_or(port);
+    to.host = contacts.front().host;
+    to.port = contacts.front().port;
+    to.more.assign(contacts.begin() + 1, contacts.end());
     to.username = username;
     to.password = std::move(password);
     if (from.for_command() == command::proxy && from.is_set(side + "-identifier"))
@@ -241,11 +195,13 @@ std::string as_file_name(std::string text)
     return text;
 }
 
+// The first of its contact points.
 std::string address_of(const config& from, const std::string& side)
 {
-    const auto parts = split_host_port(from.text(side)).value_or(host_port{});
-    const auto port = parts.port ? std::to_string(*parts.port) : from.text(side + "-port");
-    return parts.host + "_" + port;
+    std::string ignored;
+    const auto contacts = read_contact_points(from, side, ignored);
+    if (!contacts) return "_" + from.text(side + "-port");
+    return contacts->front().host + "_" + std::to_string(contacts->front().port);
 }
 
 std::string folder_of(const config& from)
@@ -346,6 +302,7 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
     options.clients_max = from.number("clients-max");
     options.clients_per_address_max = from.number("clients-per-address-max");
     options.login_limit_ms = static_cast<std::int64_t>(from.number("login-limit"));
+    options.lost_peer_limit_ms = static_cast<std::int64_t>(from.number("lost-peer-limit"));
     options.idle_limit_ms = static_cast<std::int64_t>(from.number("tcp-idle-time-out")) * 1000;
     options.threads = static_cast<std::uint32_t>(from.number("threads"));
 
@@ -366,6 +323,7 @@ make_proxy_options(const config& from, const environment& env, std::string& why)
                          : full == "degrade" ? when_full::degrade
                                              : when_full::slow;
     options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
+    options.target_discovery = from.boolean("target-discovery");
     options.request_size_max = static_cast<std::uint32_t>(from.number("request-size-max"));
     options.write_buffer_size = static_cast<std::uint32_t>(from.number("write-buffer-size"));
     options.close_when_target_lost = from.boolean("dest-close");
@@ -400,6 +358,7 @@ make_delivery_options(const config& from, const environment& env, std::string& w
     options.threads = std::clamp(std::thread::hardware_concurrency(), 1u, threads_max);
     options.spool_size_max = std::numeric_limits<std::int64_t>::max();
     options.target_connections = static_cast<std::uint32_t>(from.number("target-connections"));
+    options.target_discovery = from.boolean("target-discovery");
     if (from.for_command() == command::replay && from.text("durability") == "fsync")
         options.durable = durability::fsync;
     return options;

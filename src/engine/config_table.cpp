@@ -43,10 +43,12 @@ constexpr auto write_levels = "ANY|ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QU
 
 // clang-format off
 constexpr auto keys = std::to_array<config_key>({
-    {"source", "", text, "HOST[:PORT]", "", all, positional | required | documented, 0, 0, clusters,
+    {"source", "", text, "HOST[:PORT],...", "", all, positional | required | documented, 0, 0,
+     clusters,
      "The cluster to migrate from: a node's name or address."},
-    {"target", "", text, "HOST[:PORT]", "", all, positional | required | documented, 0, 0, clusters,
-     "The cluster to migrate to."},
+    {"target", "", text, "HOST[:PORT],...", "", all, positional | required | documented, 0, 0,
+     clusters,
+     "The cluster to migrate to. Of several nodes the next is tried where one does not answer."},
     {"source-port", "", number, "PORT", "9042", all, documented, 1, port_max, clusters,
      "Port of the source."},
     {"target-port", "", number, "PORT", "9042", all, documented, 1, port_max, clusters,
@@ -134,6 +136,8 @@ constexpr auto keys = std::to_array<config_key>({
      "Connections of clients from one address; 0: no limit."},
     {"login-limit", "", duration, "TIME", "30s", proxy, 0, 0, day_ms, listening,
      "A client that is not logged in by then, TLS handshake included, is sent away; 0s: never."},
+    {"lost-peer-limit", "", duration, "TIME", "2min", proxy, 0, 3000, day_ms, listening,
+     "A client or node whose machine or network is gone without a word is given up by then."},
     {"tcp-idle-time-out", "", number, "SECONDS", "0", proxy, documented, 0, u32_max, listening,
      "Close a client's connection, and its own to the source, after so long a silence; 0: never."},
     {"write-buffer-size", "", number, "BYTES", "65536", proxy, documented, 1, u32_max, listening,
@@ -153,8 +157,10 @@ constexpr auto keys = std::to_array<config_key>({
     {"ddl", "", choice, "mirror|source-only|refuse", "mirror", proxy, 0, 0, 0, writes,
      "DDL and TRUNCATE: at the target too, in their place among the writes; at the source only, "
      "kept as dead letters; or refused."},
+    {"target-discovery", "", boolean, "true|false", "true", proxy | deliver, 0, 0, 0, writes,
+     "Find the other nodes of the target's datacenter and write to all of them."},
     {"target-connections", "", number, "N", "2", proxy | deliver, 0, 1, 1024, writes,
-     "Connections to the target, per thread."},
+     "Connections to each node of the target, per thread."},
     {"drain-limit", "", duration, "TIME", "30s", proxy, 0, 0, day_ms, writes,
      "On SIGTERM or Ctrl-C: deliver what waits, for at most this time. The rest stays on disk."},
     {"dest-close", "", boolean, "true|false", "false", proxy, documented, 0, 0, writes,

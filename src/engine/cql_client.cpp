@@ -105,7 +105,9 @@ asio::awaitable<bool> cql_connection::connect(socket_address at, cql_login login
     const auto number = fd->get();
     descriptor_.assign(number);
     const auto name = login.to.tls_server_name.empty() ? login.to.host : login.to.tls_server_name;
-    socket_ = transport(*std::move(fd), login.tls ? login.tls->connect(number, name) : nullptr);
+    socket_ = transport(
+        *std::move(fd), login.tls ? login.tls->connect(number, name, login.is_peer) : nullptr
+    );
 
     std::error_code ec;
     co_await descriptor_.async_wait(asio::posix::stream_descriptor::wait_write, to(ec));

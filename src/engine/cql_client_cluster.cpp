@@ -6,11 +6,10 @@
 #include <asio/co_spawn.hpp>
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <charconv>
-#include <netinet/in.h>
 
 #include "asio_compat.hpp"
+#include "cluster_peers.hpp"
 
 namespace dualwrite::engine {
 
@@ -30,25 +29,6 @@ void rethrow(std::exception_ptr error)
 std::string text_of(const protocol::cell& value)
 {
     return value ? std::string(as_text(*value)) : std::string();
-}
-
-socket_address address_of(bytes_view ip, std::uint16_t port)
-{
-    socket_address out;
-    if (ip.size() == 16) {
-        auto* in6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
-        std::memcpy(&in6->sin6_addr, ip.data(), ip.size());
-        out.size = sizeof *in6;
-        return out;
-    }
-    auto* in4 = reinterpret_cast<sockaddr_in*>(&out.storage);
-    in4->sin_family = AF_INET;
-    in4->sin_port = htons(port);
-    std::memcpy(&in4->sin_addr, ip.data(), std::min<std::size_t>(ip.size(), 4));
-    out.size = sizeof *in4;
-    return out;
 }
 
 }  // namespace
@@ -120,26 +100,30 @@ void cql_cluster::stop()
 
 asio::awaitable<std::shared_ptr<cql_connection>> cql_cluster::open_contact(cql_failure& why)
 {
-    const auto addresses = resolve(to_.host, to_.port);
-    if (!addresses) {
-        why = {
-            .error = errc::connect_failed,
-            .code = 0,
-            .text = to_.host + " cannot be resolved",
-            .write_type = {}};
-        co_return nullptr;
-    }
     facts_ = {};
-    // Named: GCC 12 destroys a braced argument of a coroutine twice.
-    cql_login login{to_, tls_};
-    login.charges = charges_;
-    for (const auto& at : *addresses) {
-        auto connection = co_await cql_connection::open(executor_, at, login, why);
-        if (!connection) continue;
-        facts_.version = connection->version();
-        nodes_.clear();
-        nodes_.push_back({.at = at, .connections = {connection}});
-        co_return connection;
+    for (const auto& contact : to_.contact_points()) {
+        const auto addresses = resolve(contact.host, contact.port);
+        if (!addresses) {
+            why = {
+                .error = errc::connect_failed,
+                .code = 0,
+                .text = contact.host + " cannot be resolved",
+                .write_type = {}};
+            continue;
+        }
+        // Named: GCC 12 destroys a braced argument of a coroutine twice.
+        cql_login login{to_, tls_};
+        login.to.host = contact.host;
+        login.charges = charges_;
+        for (const auto& at : *addresses) {
+            auto connection = co_await cql_connection::open(executor_, at, login, why);
+            if (!connection) continue;
+            contact_ = contact;
+            facts_.version = connection->version();
+            nodes_.clear();
+            nodes_.push_back({.at = at, .connections = {connection}});
+            co_return connection;
+        }
     }
     co_return nullptr;
 }
@@ -148,11 +132,7 @@ asio::awaitable<bool>
 cql_cluster::read_local(std::shared_ptr<cql_connection> contact, cql_failure& why)
 {
     const auto reply = co_await query_on(
-        contact,
-        "SELECT cluster_name, release_version, partitioner, data_center, tokens FROM system.local",
-        consistency::one,
-        options_.request_limit,
-        why
+        contact, std::string(local_text), consistency::one, options_.request_limit, why
     );
     if (!reply) co_return false;
     const auto rows = protocol::parse_rows(reply->message.view());
@@ -174,19 +154,11 @@ asio::awaitable<bool>
 cql_cluster::read_peers(std::shared_ptr<cql_connection> contact, cql_failure& why)
 {
     auto reply = co_await query_on(
-        contact,
-        "SELECT native_address, data_center, tokens, native_port FROM system.peers_v2",
-        consistency::one,
-        options_.request_limit,
-        why
+        contact, std::string(peers_v2_text), consistency::one, options_.request_limit, why
     );
     if (!reply && why.error == make_error_code(errc::server_error))  // before 4.0
         reply = co_await query_on(
-            contact,
-            "SELECT rpc_address, data_center, tokens FROM system.peers",
-            consistency::one,
-            options_.request_limit,
-            why
+            contact, std::string(peers_text), consistency::one, options_.request_limit, why
         );
     if (!reply) co_return false;
     const auto rows = protocol::parse_rows(reply->message.view());
@@ -197,14 +169,11 @@ cql_cluster::read_peers(std::shared_ptr<cql_connection> contact, cql_failure& wh
     std::vector<protocol::cell> cells;
     for (const auto& peer : *rows) {
         peer.read(cells);
-        // A peer that is being removed has no address any more.
-        if (!cells[0] || !cells[2] || text_of(cells[1]) != facts_.datacenter) continue;
-        auto port = to_.port;
-        if (cells.size() > 3 && cells[3] && cells[3]->size() == 4)
-            port = static_cast<std::uint16_t>(load_be<std::int32_t>(cells[3]->data()));
-        nodes_.push_back({.at = address_of(*cells[0], port), .connections = {}});
+        const auto its = peer_of(cells, contact_.port);
+        if (!its || its->datacenter != facts_.datacenter) continue;
+        nodes_.push_back({.at = its->at, .connections = {}});
         const auto number = static_cast<std::uint32_t>(nodes_.size() - 1);
-        if (!add_tokens(number, *cells[2])) why.error = errc::malformed;
+        if (!add_tokens(number, its->tokens)) why.error = errc::malformed;
     }
     std::sort(facts_.ring.begin(), facts_.ring.end(), [](auto& a, auto& b) { return a.at < b.at; });
     co_return !why;
@@ -240,6 +209,8 @@ asio::awaitable<void> cql_cluster::keep_connected(std::uint32_t number)
         cql_failure why;
         const auto at = nodes_[number].at;
         cql_login login{to_, tls_, facts_.version};
+        login.to.host = contact_.host;
+        login.is_peer = number != 0;
         login.charges = charges_;
         auto opened = co_await cql_connection::open(executor_, at, login, why);
         if (stopped_) {

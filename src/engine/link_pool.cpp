@@ -3,6 +3,8 @@
 #include <dualwrite/engine/tls.hpp>
 #include <dualwrite/policy/retry.hpp>
 
+#include <algorithm>
+
 namespace dualwrite::engine {
 
 namespace {
@@ -15,10 +17,46 @@ constexpr policy::retry_schedule reconnects{
 link_pool::link_pool(
     loop& on, proxy_shared& shared, bool source, std::size_t size, std::function<void()> wake
 )
-    : loop_(on), shared_(shared), source_(source), wake_(std::move(wake)), slots_(size)
+    : loop_(on), shared_(shared), source_(source), wake_(std::move(wake)), size_(size)
 {
+}
+
+// A connection to a node that is listed no more serves until it ends.
+void link_pool::follow_nodes()
+{
+    const auto version = shared_.nodes_version();
+    if (version == nodes_seen_) return;
+    nodes_seen_ = version;
+    nodes_ = shared_.nodes(source_);
+    std::erase_if(slots_, [&](const slot& its) {
+        return its.link->where() == channel::state::closed && node_of(its) == nullptr;
+    });
     link_owner& owner = *this;
-    for (auto& its : slots_) its.link = std::make_unique<cluster_link>(on, owner);
+    for (const auto& node : nodes_) {
+        const auto known = std::count_if(slots_.begin(), slots_.end(), [&](const slot& its) {
+            return its.node == node.name;
+        });
+        for (auto have = static_cast<std::size_t>(known); have < size_; ++have) {
+            slot added;
+            added.link = std::make_unique<cluster_link>(loop_, owner);
+            added.node = node.name;
+            slots_.push_back(std::move(added));
+        }
+    }
+}
+
+const cluster_node* link_pool::node_of(const slot& which) const noexcept
+{
+    for (const auto& node : nodes_)
+        if (node.name == which.node) return &node;
+    return nullptr;
+}
+
+// For people.
+std::string link_pool::label(const slot& which) const
+{
+    return std::string(side()) + " " +
+           (which.node == where().text() ? where().label() : which.node);
 }
 
 const endpoint& link_pool::where() const noexcept
@@ -36,6 +74,7 @@ link_pool::slot& link_pool::slot_of(cluster_link& link) noexcept
 
 void link_pool::tick()
 {
+    follow_nodes();
     const auto now = loop_.steady_ms();
     for (auto& its : slots_) {
         if (its.link->is_ready()) its.link->check_timeouts(now, shared_.options.patience.answer_ms);
@@ -53,15 +92,15 @@ void link_pool::tick()
 
 void link_pool::connect(slot& which)
 {
-    const auto addresses = source_ ? shared_.source_addresses() : shared_.target_addresses();
+    const auto* node = node_of(which);
     which.logins_seen = shared_.logins_version();
     const auto& who = which.user = source_ ? shared_.source_login() : shared_.target_login();
-    if (addresses.empty()) {
+    if (node == nullptr) {
         which.next_try_ms = loop_.steady_ms() + reconnects.max.count();
         return;
     }
-    const auto& address = addresses[which.address % addresses.size()];
-    auto fd = start_connect(address);
+    const auto& address = node->addresses[which.address % node->addresses.size()];
+    auto fd = start_connect(address, shared_.options.lost_peer_limit_ms);
     if (!fd) {
         on_link_down(*which.link, fd.error().message(), 0);
         return;
@@ -70,7 +109,7 @@ void link_pool::connect(slot& which)
     std::unique_ptr<tls_session> session;
     if (tls) {
         const auto& name = where().tls_server_name;
-        session = tls->connect(fd->get(), name.empty() ? where().host : name);
+        session = tls->connect(fd->get(), name.empty() ? node->host : name, node->is_peer);
     }
     protocol::handshake_options options;
     options.username = who.username;
@@ -90,12 +129,13 @@ void link_pool::on_link_ready(cluster_link& link)
     its.attempts = 0;
     if (!source_) shared_.target_wants_login.store(false);
     auto& reachable = source_ ? shared_.source_reachable : shared_.target_reachable;
-    if (!reachable.exchange(true))
+    if (!reachable.exchange(true)) {
         shared_.log(
             log_level::info,
-            std::string(side()) + " " + where().label() + ": connected, protocol version " +
-                std::to_string(link.version())
+            label(its) + ": connected, protocol version " + std::to_string(link.version())
         );
+        if (!source_) shared_.target_facts_wanted.store(true);
+    }
     wake_();
 }
 
@@ -118,10 +158,12 @@ void link_pool::on_link_down(cluster_link& link, const std::string& why, std::ui
         shared_.want_shapes();  // finds out whether it is away
     else if (!any_ready())
         shared_.target_reachable.store(false);
+    // A node that was found is one more way; that it is none harms nobody.
+    const auto* node = node_of(its);
     shared_.log_limited(
-        log_level::warning,
-        std::string(side()) + " " + where().label() + ": " +
-            (link.login_refused() ? refused_login(its, why) : why) + "; connecting again"
+        node != nullptr && node->is_peer ? log_level::info : log_level::warning,
+        label(its) + ": " + (link.login_refused() ? refused_login(its, why) : why) +
+            "; connecting again"
     );
 }
 
@@ -143,12 +185,18 @@ std::string link_pool::refused_login(slot& which, const std::string& why)
 cluster_link* link_pool::pick() noexcept
 {
     cluster_link* best = nullptr;
-    for (auto& its : slots_) {
-        if (!its.link->has_room()) continue;
+    std::size_t chosen = 0;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        const auto at = (next_ + i) % slots_.size();
+        auto& link = *slots_[at].link;
+        if (!link.has_room()) continue;
         // One connection a turn: one packet.
-        if (its.link->unsent_size() != 0) return its.link.get();
-        if (best == nullptr || its.link->in_flight() < best->in_flight()) best = its.link.get();
+        if (link.unsent_size() != 0) return &link;
+        if (best != nullptr && link.in_flight() >= best->in_flight()) continue;
+        best = &link;
+        chosen = at;
     }
+    if (best != nullptr) next_ = chosen + 1;
     return best;
 }
 

@@ -320,19 +320,39 @@ void proxy_shared::tell_logins()
 std::vector<socket_address> proxy_shared::source_addresses() const
 {
     const std::lock_guard lock(mutex_);
-    return source_addresses_;
+    return source_contacts_.empty() ? std::vector<socket_address>()
+                                    : source_contacts_.front().addresses;
 }
 
-std::vector<socket_address> proxy_shared::target_addresses() const
+std::vector<cluster_node> proxy_shared::nodes(bool source) const
 {
     const std::lock_guard lock(mutex_);
-    return target_addresses_;
+    if (source) return source_contacts_;
+    auto out = target_contacts_;
+    const auto contacts = out.size();
+    for (const auto& peer : target_peers_) {
+        const bool known = std::any_of(
+            out.begin(),
+            out.begin() + static_cast<std::ptrdiff_t>(contacts),
+            [&](const cluster_node& its) { return its.has(peer.addresses.front()); }
+        );
+        if (!known) out.push_back(peer);
+    }
+    return out;
 }
 
-void proxy_shared::set_addresses(bool source, std::vector<socket_address> addresses)
+void proxy_shared::set_contacts(bool source, std::vector<cluster_node> nodes)
 {
     const std::lock_guard lock(mutex_);
-    (source ? source_addresses_ : target_addresses_) = std::move(addresses);
+    (source ? source_contacts_ : target_contacts_) = std::move(nodes);
+    nodes_version_.fetch_add(1);
+}
+
+void proxy_shared::set_target_peers(std::vector<cluster_node> nodes)
+{
+    const std::lock_guard lock(mutex_);
+    target_peers_ = std::move(nodes);
+    nodes_version_.fetch_add(1);
 }
 
 std::shared_ptr<const replication::table_shapes> proxy_shared::shapes() const

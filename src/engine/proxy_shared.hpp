@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "client_limits.hpp"
+#include "cluster_node.hpp"
 #include "counter.hpp"
 #include "dead_letter.hpp"
 #include "log_progress.hpp"
@@ -190,8 +191,15 @@ public:
     std::atomic<bool> target_wants_login{false};
 
     std::vector<socket_address> source_addresses() const;
-    std::vector<socket_address> target_addresses() const;
-    void set_addresses(bool source, std::vector<socket_address> addresses);
+    // Where the proxy's own connections go. Of the target: its contact points, then what it has
+    // told of others, each node once.
+    std::vector<cluster_node> nodes(bool source) const;
+    // Changes when nodes() may have.
+    std::uint64_t nodes_version() const noexcept { return nodes_version_.load(); }
+    void set_contacts(bool source, std::vector<cluster_node> nodes);
+    void set_target_peers(std::vector<cluster_node> nodes);
+    // The target can be asked again what it has to tell: gc_grace_seconds, its nodes.
+    std::atomic<bool> target_facts_wanted{false};
 
     std::shared_ptr<const replication::table_shapes> shapes() const;
     std::uint64_t shapes_version() const noexcept { return shapes_version_.load(); }
@@ -240,8 +248,10 @@ private:
     std::size_t chosen_for_source_{0};
     std::size_t chosen_for_target_{0};
     std::atomic<std::uint64_t> logins_version_{0};
-    std::vector<socket_address> source_addresses_;
-    std::vector<socket_address> target_addresses_;
+    std::vector<cluster_node> source_contacts_;
+    std::vector<cluster_node> target_contacts_;
+    std::vector<cluster_node> target_peers_;
+    std::atomic<std::uint64_t> nodes_version_{1};
     std::shared_ptr<const replication::table_shapes> shapes_{
         std::make_shared<replication::table_shapes>()};
     std::atomic<std::uint64_t> shapes_version_{0};

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "asio_compat.hpp"
+#include "cluster_peers.hpp"
 
 namespace dualwrite::engine {
 
@@ -19,6 +20,8 @@ constexpr auto poll_interval = std::chrono::milliseconds(50);
 constexpr auto reread_interval = std::chrono::seconds(60);
 constexpr auto failure_pause = std::chrono::milliseconds(500);
 constexpr auto request_limit = std::chrono::milliseconds(10'000);
+// Of a large target not every node is needed as a coordinator.
+constexpr std::size_t peers_max = 31;
 
 std::string text_of(const protocol::cell& cell)
 {
@@ -62,20 +65,32 @@ void add_column(replication::table_shapes& shapes, const std::vector<protocol::c
 
 }  // namespace
 
+namespace {
+
+// One of several contact points is enough.
+bool resolve_side(proxy_shared& shared, bool source, std::string& why)
+{
+    const auto& where = source ? shared.options.source : shared.options.target;
+    std::vector<cluster_node> nodes;
+    for (const auto& contact : where.contact_points()) {
+        auto found = resolve(contact.host, contact.port);
+        if (found)
+            nodes.push_back({contact.text(), contact.host, std::move(*found), false});
+        else
+            why =
+                std::string(source ? "source " : "target ") + contact.host + ": no such host name";
+    }
+    if (nodes.empty()) return false;
+    shared.set_contacts(source, std::move(nodes));
+    return true;
+}
+
+}  // namespace
+
 bool resolve_both(proxy_shared& shared, std::string& why)
 {
-    bool complete = true;
-    for (const bool source : {true, false}) {
-        const auto& where = source ? shared.options.source : shared.options.target;
-        auto found = resolve(where.host, where.port);
-        if (found) {
-            shared.set_addresses(source, std::move(*found));
-        } else {
-            complete = false;
-            why = std::string(source ? "source " : "target ") + where.host + ": no such host name";
-        }
-    }
-    return complete;
+    const bool source = resolve_side(shared, true, why);
+    return resolve_side(shared, false, why) && source;
 }
 
 schema_watch::schema_watch(proxy_shared& shared) : shared_(shared)
@@ -100,7 +115,8 @@ schema_watch::~schema_watch()
 void schema_watch::resolve_again()
 {
     std::string why;
-    if (!resolve_both(shared_, why)) shared_.log_limited(log_level::warning, why);
+    resolve_both(shared_, why);
+    if (!why.empty()) shared_.log_limited(log_level::warning, why);
 }
 
 asio::awaitable<void> schema_watch::watch()
@@ -118,6 +134,7 @@ asio::awaitable<void> schema_watch::watch()
                 co_await sleep_for(timer, failure_pause);
             }
         }
+        if (shared_.target_facts_wanted.exchange(false)) co_await read_target_facts();
         co_await sleep_for(timer, poll_interval);
     }
 }
@@ -130,12 +147,18 @@ asio::awaitable<std::shared_ptr<cql_connection>> schema_watch::open(bool source,
     const auto who = source ? shared_.source_login() : shared_.target_login();
     login.to.username = who.username;
     login.to.password = who.password;
-    for (const auto& address : source ? shared_.source_addresses() : shared_.target_addresses()) {
-        auto connection =
-            co_await cql_connection::open(context_.get_executor(), address, login, why);
-        if (source)
-            shared_.source_reachable.store(connection || why.error == errc::authentication_failed);
-        if (connection) co_return connection;
+    for (const auto& node : shared_.nodes(source)) {
+        login.to.host = node.host;
+        login.is_peer = node.is_peer;
+        for (const auto& address : node.addresses) {
+            auto connection =
+                co_await cql_connection::open(context_.get_executor(), address, login, why);
+            if (source)
+                shared_.source_reachable.store(
+                    connection || why.error == errc::authentication_failed
+                );
+            if (connection) co_return connection;
+        }
     }
     co_return nullptr;
 }
@@ -155,7 +178,7 @@ asio::awaitable<bool> schema_watch::read_shapes()
     if (complete) shared_.set_shapes(std::move(shapes));
     if (complete) co_await read_grace(connection, true);
     connection->close(make_error_code(errc::shutdown));
-    if (complete && shared_.target_reachable.load()) co_await read_target_grace();
+    if (complete && shared_.target_reachable.load()) shared_.target_facts_wanted.store(true);
     co_return complete;
 }
 
@@ -220,13 +243,34 @@ schema_watch::read_grace(std::shared_ptr<cql_connection> connection, bool source
     if (complete) shared_.set_grace(source, std::move(found));
 }
 
-asio::awaitable<void> schema_watch::read_target_grace()
+asio::awaitable<void> schema_watch::read_target_facts()
 {
     cql_failure why;
     auto connection = co_await open(false, why);
     if (!connection) co_return;
     co_await read_grace(connection, false);
+    if (shared_.options.target_discovery) co_await read_peers(connection);
     connection->close(make_error_code(errc::shutdown));
+}
+
+// The nodes of the contact point's datacenter. What cannot be read stays as it was.
+asio::awaitable<void> schema_watch::read_peers(std::shared_ptr<cql_connection> connection)
+{
+    std::string datacenter;
+    bool complete = co_await read_rows(connection, local_text, 5, [&](const auto& cells) {
+        datacenter = text_of(cells[3]);
+    });
+    if (!complete) co_return;
+    const auto& target = shared_.options.target;
+    std::vector<cluster_node> found;
+    const auto take = [&](const auto& cells) {
+        const auto peer = peer_of(cells, target.port);
+        if (!peer || peer->datacenter != datacenter || found.size() >= peers_max) return;
+        found.push_back({peer->at.text(), target.host, {peer->at}, true});
+    };
+    complete = co_await read_rows(connection, peers_v2_text, 4, take);
+    if (!complete) complete = co_await read_rows(connection, peers_text, 3, take);
+    if (complete) shared_.set_target_peers(std::move(found));
 }
 
 }  // namespace dualwrite::engine

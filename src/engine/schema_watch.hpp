@@ -33,7 +33,8 @@ private:
     );
     // gc_grace_seconds, for the limit on the age of what waits. What is not read stays as it was.
     asio::awaitable<void> read_grace(std::shared_ptr<cql_connection> connection, bool source);
-    asio::awaitable<void> read_target_grace();
+    asio::awaitable<void> read_target_facts();
+    asio::awaitable<void> read_peers(std::shared_ptr<cql_connection> connection);
     asio::awaitable<std::shared_ptr<cql_connection>> open(bool source, cql_failure& why);
     void resolve_again();
 

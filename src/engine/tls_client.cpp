@@ -1,8 +1,10 @@
 #include <dualwrite/engine/tls.hpp>
 
+#include <arpa/inet.h>
 #include <array>
 #include <atomic>
 #include <map>
+#include <netinet/in.h>
 #include <vector>
 
 #include "tls_files.hpp"
@@ -26,6 +28,22 @@ std::string session_key(int fd, const std::string& server_name)
     return key;
 }
 
+std::vector<std::byte> peer_octets(int fd)
+{
+    socket_address peer;
+    peer.size = sizeof peer.storage;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size) != 0) return {};
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const auto family = peer.storage.ss_family;
+    const void* raw = family == AF_INET6
+                          ? static_cast<const void*>(
+                                &reinterpret_cast<const sockaddr_in6*>(&peer.storage)->sin6_addr
+                            )
+                          : &reinterpret_cast<const sockaddr_in*>(&peer.storage)->sin_addr;
+    if (::inet_ntop(family, raw, text.data(), text.size()) == nullptr) return {};
+    return ip_octets(text.data());
+}
+
 class client_context final : public tls_client_context,
                              public std::enable_shared_from_this<client_context> {
 public:
@@ -33,7 +51,8 @@ public:
     result<void> open(std::string& why);
     result<void> load_authorities(std::string& why);
 
-    std::unique_ptr<tls_session> connect(int fd, const std::string& server_name) override;
+    std::unique_ptr<tls_session>
+    connect(int fd, const std::string& server_name, bool peer_address_will_do) override;
 
     std::uint64_t handshakes() const noexcept override { return handshakes_.load(); }
     std::uint64_t resumptions() const noexcept override { return resumptions_.load(); }
@@ -69,7 +88,12 @@ private:
 
 class client_session final : public mbedtls_session {
 public:
-    client_session(std::shared_ptr<client_context> context, int fd, const std::string& server_name);
+    client_session(
+        std::shared_ptr<client_context> context,
+        int fd,
+        const std::string& server_name,
+        bool peer_address_will_do
+    );
 
     // Called for each certificate of the chain with what mbedTLS has against it; decides what
     // counts.
@@ -86,8 +110,9 @@ private:
     std::shared_ptr<client_context> context_;
     std::string server_name_;
     std::string key_;
-    std::vector<std::byte> address_;  // of server_name_, if it is one
-    std::uint32_t problems_{0};       // MBEDTLS_X509_BADCERT_* of the whole chain
+    std::vector<std::byte> address_;       // of server_name_, if it is one
+    std::vector<std::byte> peer_address_;  // if the certificate may name it instead
+    std::uint32_t problems_{0};            // MBEDTLS_X509_BADCERT_* of the whole chain
     std::string certificate_names_;
     bool saw_certificate_{false};
     bool counted_{false};
@@ -147,9 +172,12 @@ result<void> client_context::load_authorities(std::string& why)
     return {};
 }
 
-std::unique_ptr<tls_session> client_context::connect(int fd, const std::string& server_name)
+std::unique_ptr<tls_session>
+client_context::connect(int fd, const std::string& server_name, bool peer_address_will_do)
 {
-    return std::make_unique<client_session>(shared_from_this(), fd, server_name);
+    return std::make_unique<client_session>(
+        shared_from_this(), fd, server_name, peer_address_will_do
+    );
 }
 
 void client_context::offer_session(mbedtls_ssl_context& ssl, const std::string& key)
@@ -178,12 +206,19 @@ void client_context::forget_session(const std::string& key)
 }
 
 client_session::client_session(
-    std::shared_ptr<client_context> context, int fd, const std::string& server_name
+    std::shared_ptr<client_context> context,
+    int fd,
+    const std::string& server_name,
+    bool peer_address_will_do
 )
     : mbedtls_session(fd, context->config()), context_(std::move(context)),
       server_name_(server_name), key_(session_key(fd, server_name)),
       address_(ip_octets(server_name))
 {
+    if (peer_address_will_do) {
+        peer_address_ = peer_octets(fd);
+        key_.push_back('*');
+    }
     // An address is no server name (RFC 6066 3); verify() matches it.
     const auto* name = address_.empty() && !server_name_.empty() ? server_name_.c_str() : nullptr;
     const auto code = mbedtls_ssl_set_hostname(&ssl(), name);
@@ -204,9 +239,10 @@ void client_session::verify(const mbedtls_x509_crt& certificate, int depth, std:
     saw_certificate_ = true;
     if (depth == 0) {
         certificate_names_ = names_text(certificate);
-        const bool named = address_.empty() ? !server_name_.empty() &&
-                                                  (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) == 0
-                                            : names_address(certificate, address_);
+        bool named = address_.empty()
+                         ? !server_name_.empty() && (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) == 0
+                         : names_address(certificate, address_);
+        if (!peer_address_.empty()) named = named || names_address(certificate, peer_address_);
         flags &= ~std::uint32_t{MBEDTLS_X509_BADCERT_CN_MISMATCH};
         if (verify == tls_verify::full && !named) flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     }

@@ -36,15 +36,15 @@ template <class Call> ssize_t uninterrupted(Call call) noexcept
 
 }  // namespace
 
-void tune(int fd) noexcept
+void tune(int fd, std::int64_t lost_after_ms) noexcept
 {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    // A peer that is gone without a word is noticed after two minutes: 60 s of silence, then six
-    // probes.
-    const int idle_s = 60;
-    const int between_s = 10;
-    const int probes = 6;
+    // Half of the time in silence, then probes.
+    const auto limit_s = static_cast<int>(std::max<std::int64_t>(lost_after_ms / 1000, 2));
+    const int idle_s = limit_s / 2;
+    const int between_s = std::max(limit_s / 12, 1);
+    const int probes = std::max((limit_s - idle_s) / between_s, 1);
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof between_s);
@@ -111,13 +111,17 @@ result<std::vector<socket_address>> resolve(const std::string& host, std::uint16
     return addresses;
 }
 
-result<unique_fd> start_connect(const socket_address& address)
+result<unique_fd> start_connect(const socket_address& address, std::int64_t lost_after_ms)
 {
     unique_fd fd(
         ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)
     );
     if (!fd) return fail(last_error());
-    tune(fd.get());
+    tune(fd.get(), lost_after_ms);
+    // There are no probes while bytes wait for an answer of the peer's system. Not for clients: one
+    // that is there and does not read would be cut off, too.
+    const auto unanswered_ms = static_cast<unsigned>(lost_after_ms);
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
     if (::connect(fd.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)
         return fail(last_error());
     return fd;

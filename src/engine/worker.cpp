@@ -146,7 +146,7 @@ void worker::accept_some(int listener)
         }
         const auto from = client_limits::address_of(peer);
         if (!admit(from)) continue;
-        tune(client.get());
+        tune(client.get(), shared_.options.lost_peer_limit_ms);
         const auto id = next_session_++;
         auto session = std::make_shared<client_session>(*this, id, from);
         sessions_.emplace(id, session);

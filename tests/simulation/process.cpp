@@ -141,10 +141,11 @@ void process::start()
     shared.sink = [this](engine::log_level, std::string_view text) { log_.emplace_back(text); };
     open_spool();
     if (!shared.spool) return stop_now("the spool did not open");
-    for (const bool source : {true, false})
-        shared.set_addresses(
-            source, *engine::resolve("127.0.0.1", static_cast<std::uint16_t>(source ? 1 : 2))
-        );
+    for (const bool source : {true, false}) {
+        const auto& where = source ? shared.options.source : shared.options.target;
+        auto addresses = *engine::resolve(where.host, where.port);
+        shared.set_contacts(source, {{where.text(), where.host, std::move(addresses), false}});
+    }
     shared.refresh =
         engine::refresher::make(shared.options.source, shared.options.target, shared.sink);
     auto log = shared.spool->create_log();

@@ -11,6 +11,7 @@
 
 #include "clock.hpp"
 #include "fake_cluster_connection.hpp"
+#include "vanish.hpp"
 
 namespace dualwrite::test {
 
@@ -226,6 +227,12 @@ void fake_cluster::set_reading(bool reads)
         reading_ = reads;
     }
     wake();
+}
+
+void fake_cluster::vanish()
+{
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, c] : connections_) test::vanish(c->fd.get());
 }
 
 void fake_cluster::down()

@@ -174,10 +174,14 @@ public:
     void down();
     void up();
     void drop_connections();
+    // The connections that there are are gone without a word; new ones are served.
+    void vanish();
     // A node that is there and takes nothing.
     void set_reading(bool reads);
     // As after a restart: every id is unknown.
     void forget_prepared();
+    // Another node on 127.0.0.1 that this one tells of, in a datacenter; its own is "dc1".
+    void add_peer(std::uint16_t port, const std::string& datacenter);
     // A row of system_schema.columns.
     struct column {
         std::string keyspace;
@@ -234,6 +238,8 @@ private:
     std::pair<protocol::opcode, std::string> schema_answer() const;
     std::pair<protocol::opcode, std::string> clock_answer() const;
     std::pair<protocol::opcode, std::string> tables_answer() const;
+    std::pair<protocol::opcode, std::string> local_answer() const;
+    std::pair<protocol::opcode, std::string> peers_answer() const;
     std::pair<protocol::opcode, std::string> prepare_answer(const seen_request& r);
     std::pair<protocol::opcode, std::string> startup_answer(connection& c, const seen_request& r);
     std::pair<protocol::opcode, std::string> auth_answer(const seen_request& r) const;
@@ -268,6 +274,7 @@ private:
     std::map<std::string, std::string> prepared_;  // id -> text
     std::vector<column> tables_;
     std::map<std::string, std::int32_t> grace_s_;
+    std::vector<std::pair<std::uint16_t, std::string>> peers_;
     std::thread thread_;
 };
 

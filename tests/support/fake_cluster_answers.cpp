@@ -32,6 +32,12 @@ bool asks_for_clock(std::string_view text)
     return text.find("toUnixTimestamp(now())") != text.npos;
 }
 
+// The proxy's own question for the other nodes.
+bool asks_for_nodes(const seen_request& r)
+{
+    return r.own && r.text.find("FROM system.") != r.text.npos && !asks_for_clock(r.text);
+}
+
 void append_replicas(byte_buffer& out, std::uint8_t version, bool failures)
 {
     protocol::append_consistency(out, protocol::consistency::quorum);
@@ -153,7 +159,7 @@ void fake_cluster::take(connection& c, const protocol::envelope_view& envelope)
     const bool reads_columns = seen->text.find("system_schema.columns") != seen->text.npos;
     const bool reads_schema = reads_columns ||
                               seen->text.find("system_schema.tables") != seen->text.npos ||
-                              asks_for_clock(seen->text);
+                              asks_for_clock(seen->text) || asks_for_nodes(*seen);
     if (reads_columns) ++schema_reads_;
     seen->answers_before = answers_;
     if (data && !reads_schema) requests_.push_back(seen);
@@ -250,8 +256,8 @@ void fake_cluster::send(connection& c, const record& request, const reply& how)
     header.body_size = static_cast<std::uint32_t>(body.size());
     if (header.op == opcode::error && request->op() == opcode::execute && normal)
         request->executed = false;  // UNPREPARED
-    const bool reads_schema =
-        request->text.find("system_schema.") != request->text.npos || asks_for_clock(request->text);
+    const bool reads_schema = request->text.find("system_schema.") != request->text.npos ||
+                              asks_for_clock(request->text) || asks_for_nodes(*request);
     if (request->is_data() && !reads_schema) ++answers_;
     c.gathered.emplace_back(header, std::move(body));
     if (!c.segments_next) return;
@@ -298,6 +304,8 @@ std::pair<opcode, std::string> fake_cluster::data_answer(const seen_request& r) 
     if (asks_for_clock(r.text)) return clock_answer();
     if (r.text.find("system_schema.columns") != r.text.npos) return schema_answer();
     if (r.text.find("system_schema.tables") != r.text.npos) return tables_answer();
+    if (asks_for_nodes(r))
+        return r.text.find("FROM system.local") != r.text.npos ? local_answer() : peers_answer();
     if (r.begins_with("SELECT")) return {opcode::result, rows_body({"row"})};
     if (r.begins_with("USE ")) {
         protocol::append_set_keyspace_body(out, std::string_view(r.text).substr(4));
@@ -379,6 +387,39 @@ std::pair<opcode, std::string> fake_cluster::schema_answer() const
             rows.add_cell(as_bytes(text));
         rows.add_cell(as_bytes(int_bytes(its.kind == "partition_key" ? 0 : -1)));
         rows.add_cell(as_bytes(its.type));
+    }
+    rows.finish();
+    return {opcode::result, text_of(out)};
+}
+
+std::pair<opcode, std::string> fake_cluster::local_answer() const
+{
+    byte_buffer out;
+    std::vector<protocol::column_spec> columns;
+    for (const auto name :
+         {"cluster_name", "release_version", "partitioner", "data_center", "tokens"})
+        columns.push_back(text_column(name));
+    protocol::rows_builder rows(out, columns);
+    for (const auto value : {"fake", "5.0.8", "Murmur3Partitioner", "dc1", ""})
+        rows.add_cell(as_bytes(std::string_view(value)));
+    rows.finish();
+    return {opcode::result, text_of(out)};
+}
+
+std::pair<opcode, std::string> fake_cluster::peers_answer() const
+{
+    byte_buffer out;
+    std::vector<protocol::column_spec> columns;
+    for (const auto name : {"native_address", "data_center", "tokens", "native_port"})
+        columns.push_back(text_column(name));
+    columns[0].type.id = protocol::type_id::inet;
+    columns[3].type.id = protocol::type_id::int_;
+    protocol::rows_builder rows(out, columns);
+    for (const auto& [port, datacenter] : peers_) {
+        rows.add_cell(as_bytes(std::string_view("\x7f\0\0\1", 4)));
+        rows.add_cell(as_bytes(datacenter));
+        rows.add_cell(as_bytes(std::string_view()));
+        rows.add_cell(as_bytes(int_bytes(port)));
     }
     rows.finish();
     return {opcode::result, text_of(out)};

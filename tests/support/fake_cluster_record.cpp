@@ -38,6 +38,12 @@ void fake_cluster::set_gc_grace(const std::string& table, std::int32_t seconds)
     grace_s_[table] = seconds;
 }
 
+void fake_cluster::add_peer(std::uint16_t port, const std::string& datacenter)
+{
+    const std::lock_guard lock(mutex_);
+    peers_.emplace_back(port, datacenter);
+}
+
 void fake_cluster::add_table(const std::string& keyspace, const std::string& table)
 {
     add_column({keyspace, table, "a", "partition_key", "int"});

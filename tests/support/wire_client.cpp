@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "clock.hpp"
+#include "vanish.hpp"
 
 namespace dualwrite::test {
 
@@ -188,6 +189,11 @@ bool wire_client::is_closed()
 void wire_client::finish() noexcept
 {
     ::shutdown(fd_.get(), SHUT_WR);
+}
+
+void wire_client::vanish()
+{
+    test::vanish(fd_.get());
 }
 
 void wire_client::abort() noexcept

@@ -83,6 +83,8 @@ public:
     void close() noexcept { fd_.reset(); }
     // No more bytes from us; what is on its way to us still comes.
     void finish() noexcept;
+    // Gone without a word; keep it until the proxy has noticed.
+    void vanish();
     // Ends the connection with a reset.
     void abort() noexcept;
 

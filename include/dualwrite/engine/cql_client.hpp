@@ -61,6 +61,7 @@ struct cql_login {
     std::uint8_t version{0};                  // 0: the best that both speak
     std::chrono::milliseconds connect_limit{10'000};
     std::shared_ptr<cql_charges> charges{};  // null: not counted
+    bool is_peer{false};  // another node told its address, which its certificate may name
 };
 
 // One connection. All requests of one turn of the io_context leave in one write.

@@ -143,6 +143,7 @@ private:
 
     asio::any_io_executor executor_;
     endpoint to_;
+    contact_point contact_;  // that of node 0
     cql_cluster_options options_;
     log_sink log_;
     std::shared_ptr<tls_client_context> tls_;

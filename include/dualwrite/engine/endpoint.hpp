@@ -2,15 +2,24 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace dualwrite::engine {
 
 enum class tls_verify : std::uint8_t { full, ca, none };
 
+// Where a cluster can be entered.
+struct contact_point {
+    std::string host;
+    std::uint16_t port{9042};
+    std::string text() const { return host + ":" + std::to_string(port); }
+};
+
 // How to reach one side and as whom.
 struct endpoint {
     std::string host;
     std::uint16_t port{9042};
+    std::vector<contact_point> more;  // tried where the first does not answer
     bool tls{true};
     tls_verify verify{tls_verify::full};
     std::string tls_ca_file;      // PEM; empty: the system's authorities
@@ -26,6 +35,12 @@ struct endpoint {
     std::string password;
     std::string identifier;  // what the operator calls it; empty: nothing of its own
 
+    std::vector<contact_point> contact_points() const
+    {
+        std::vector<contact_point> all{{host, port}};
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    }
     std::string text() const { return host + ":" + std::to_string(port); }
     // For people: "east (10.0.0.1:9042)", or the address alone.
     std::string label() const

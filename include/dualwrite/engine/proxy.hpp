@@ -76,6 +76,7 @@ struct proxy_options {
     std::uint64_t clients_per_address_max{0};  // 0: no limit
     std::int64_t login_limit_ms{30'000};       // from accept to the end of the login; 0: none
     std::int64_t idle_limit_ms{0};             // without a byte either way; 0: none
+    std::int64_t lost_peer_limit_ms{120'000};  // without a sign of the peer's system
 
     bool wait{true};                    // answer a write when the target has it too
     std::uint32_t wait_limit_ms{2000};  // then answer all the same
@@ -86,7 +87,8 @@ struct proxy_options {
     when_full spool_full{when_full::slow};
 
     ddl_policy ddl{ddl_policy::mirror};
-    std::uint32_t target_connections{2};                       // per thread
+    std::uint32_t target_connections{2};                       // per thread, to each node
+    bool target_discovery{true};                               // find the target's other nodes
     std::uint32_t request_size_max{std::uint32_t{256} << 20};  // bytes of one request's body
     std::uint64_t memory_max{std::uint64_t{1} << 30};          // bytes of all buffers together
     // Bytes that may wait for a slow client before the source is read no further.

@@ -41,8 +41,11 @@ public:
 
     // A session over the connected socket `fd`, which stays the caller's and outlives the session.
     // `server_name`, a host name or an IP address, is what the certificate must name under
-    // tls_verify::full. The session keeps what it needs of this context alive.
-    virtual std::unique_ptr<tls_session> connect(int fd, const std::string& server_name) = 0;
+    // tls_verify::full; or, with `peer_address_will_do`, the address that `fd` is connected to: for
+    // nodes whose address a trusted node has told. The session keeps what it needs of this context
+    // alive.
+    virtual std::unique_ptr<tls_session>
+    connect(int fd, const std::string& server_name, bool peer_address_will_do = false) = 0;
 
     // Handshakes that ended well, and those of them that resumed a session.
     virtual std::uint64_t handshakes() const noexcept = 0;

@@ -109,13 +109,19 @@ struct socket_address {
 // Blocking. All addresses of a host name, in the resolver's order.
 result<std::vector<socket_address>> resolve(const std::string& host, std::uint16_t port);
 
+// After so long without a sign of it, a peer is given up that is gone without a word: its power or
+// its network is.
+inline constexpr std::int64_t lost_peer_limit_ms = 120'000;
+
 // Begins a non-blocking connect; readiness for writing tells that it ended, connect_error() how.
-result<unique_fd> start_connect(const socket_address& address);
+// The peer is a server: what it does not take for `lost_after_ms` ends the connection too.
+result<unique_fd>
+start_connect(const socket_address& address, std::int64_t lost_after_ms = lost_peer_limit_ms);
 std::error_code connect_error(int fd) noexcept;
 
-// No delay for small writes; keepalive, so that a peer that vanished is noticed. Sockets that were
-// connected here have it already.
-void tune(int fd) noexcept;
+// No delay for small writes; keepalive, so that a silent peer that vanished is noticed (tcp(7)).
+// Sockets that were connected here have it already.
+void tune(int fd, std::int64_t lost_after_ms) noexcept;
 
 // Blocking, bounded by `timeout_ms`. The descriptor that comes back is blocking.
 result<unique_fd> connect_blocking(const socket_address& address, int timeout_ms);
