@@ -34,12 +34,22 @@ public:
     }
 
 private:
+    struct known {
+        std::mutex mutex;
+        std::set<const void*> all;
+    };
+    // Never destroyed: handles may be freed while the process ends. One for all instances of
+    // change(), so not a part of it.
+    static known& everyone()
+    {
+        static auto* its = new known;
+        return *its;
+    }
     template <class Change> static void change(Change&& with)
     {
-        static auto* mutex = new std::mutex;           // never destroyed: handles may be freed
-        static auto* all = new std::set<const void*>;  // while the process ends
-        const std::lock_guard lock(*mutex);
-        with(*all);
+        auto& its = everyone();
+        const std::lock_guard lock(its.mutex);
+        with(its.all);
     }
 };
 

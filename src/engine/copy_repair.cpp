@@ -131,6 +131,8 @@ asio::awaitable<void> table_repair::row(row_key key, repair_hint hint, repair_re
         }
         const bool read = co_await read_pair(key, hint, pair, result.failure);
         if (!read) co_return;
+        // Written again since it was gone: that write is replayed, without a marker of ours.
+        if (hint.if_gone && pair.source.exists) co_return;
         const auto now_seen = fingerprint(pair.source);
         attempt = round > 0 && now_seen == seen ? attempt + 1 : 0;
         seen = now_seen;

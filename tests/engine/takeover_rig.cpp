@@ -134,5 +134,6 @@ int main()
         if (verb == "end") clients.end();
         if (verb == "report") std::cout << clients.report(source, target).dump() << std::endl;
     }
+    clients.end();
     return 0;
 }

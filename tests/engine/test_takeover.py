@@ -168,11 +168,20 @@ class Takeover(unittest.TestCase):
             victim = chance.choice([running, following])
             victim.kill()
             victim.wait()
-            running = following if victim is running else running
-            if running.poll() is not None:  # it had handed over to the one that was killed
-                running = self.proxy("--take-over", "true")
-            self.wait_for(self.answers, "proxy that serves")
+            running = self.one_that_serves(following if victim is running else running)
         self.check_nothing_lost(refused=True)
+
+    def one_that_serves(self, running: subprocess.Popen) -> subprocess.Popen:
+        """It, or the next one, if it had handed over to one that was killed and ends now."""
+        processes = [running]
+
+        def serves() -> bool:
+            if processes[-1].poll() is not None:
+                processes.append(self.proxy("--take-over", "true"))
+            return self.answers()
+
+        self.wait_for(serves, "proxy that serves")
+        return processes[-1]
 
     def answers(self) -> bool:
         try:

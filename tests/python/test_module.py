@@ -192,7 +192,8 @@ class Proxies(WithFolder):
 class RefusingServer:
     """Answers each first request by ERROR: bad credentials."""
 
-    def __init__(self):
+    def __init__(self, delay_s=0):
+        self.delay_s = delay_s
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -206,6 +207,7 @@ class RefusingServer:
                 return
             with client:
                 header = client.recv(9)
+                time.sleep(self.delay_s)
                 body = (0x0100).to_bytes(4, "big") + (4).to_bytes(2, "big") + b"nope"
                 client.sendall(bytes((header[0] | 0x80, 0)) + header[2:4] + b"\0" +
                                len(body).to_bytes(4, "big") + body)
@@ -245,7 +247,7 @@ class Jobs(WithFolder):
         self.assertEqual(job.progress().state, "cancelled")
 
     def test_await_gives_what_result_gives_and_lets_others_run(self):
-        server = RefusingServer()
+        server = RefusingServer(delay_s=0.1)
         self.addCleanup(server.close)
         turns = []
 
