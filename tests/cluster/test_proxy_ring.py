@@ -1,4 +1,4 @@
-"""A source of three nodes with three replicas, of which one after another is killed under load.
+"""A source, then a target of three nodes with three replicas, of which nodes are killed under load.
 DUALWRITE_BUILD=build python3 tests/cluster/test_proxy_ring.py -v
 
 The application writes with QUORUM: so it goes on while one node is away, with timeouts whose
@@ -12,12 +12,14 @@ import time
 import unittest
 from pathlib import Path
 
-from support import Node, cluster
+from support import Node, cluster, eventually
+from support_compare import compare_tables
 from support_hard import HardWork, hard_differences, hard_schema
 from support_proxy import Proxy
 from testbed import Bed
 
 from cassandra import ConsistencyLevel
+from cassandra.concurrent import execute_concurrent_with_args
 
 AWAY_S = 6
 
@@ -76,6 +78,43 @@ class SourceOfThree(unittest.TestCase):
         self.assertEqual(hard_differences(source, target), [], proxy.log_tail(20))
         self.assertGreater(status["redriven"] + status["refreshed"], 0)
         self.assertEqual(status["dead_letters"], 0, proxy.log_tail(20))
+
+    @staticmethod
+    def write(proxy, keys, value: int) -> None:
+        found = cluster(proxy.address, proxy.port)
+        session = found.connect()
+        insert = session.prepare("INSERT INTO three.t (k, v) VALUES (?, ?)")
+        insert.consistency_level = ConsistencyLevel.LOCAL_QUORUM
+        execute_concurrent_with_args(session, insert, [(k, value) for k in keys])
+        found.shutdown()
+
+    def test_a_target_of_three_is_written_to_over_all_its_nodes_and_one_may_die(self):
+        source = self.session(self.target, ConsistencyLevel.ONE)
+        target = self.session(self.ring[1], ConsistencyLevel.QUORUM)
+        for session, replicas in ((source, 1), (target, 3)):
+            session.execute("CREATE KEYSPACE three WITH replication = {'class': 'SimpleStrategy', "
+                            f"'replication_factor': {replicas}}}")
+            session.execute("CREATE TABLE three.t (k int PRIMARY KEY, v int)")
+        self.ring[0].wait_ready()
+        proxy = Proxy(self.target, self.ring[0], self.folder / "three", "--wait", "false")
+        # The second contact point is enough where the first one is away.
+        proxy.command[2] = f"{self.ring[0].address},{self.ring[1].address}"
+        proxy.start()
+        self.addCleanup(proxy.kill9)
+        eventually(lambda: proxy.status()["target_connections"] == 6)
+        self.write(proxy, range(1000), 1)
+        self.ring[0].kill9()
+        self.write(proxy, range(500, 2000), 2)
+        proxy.wait_drained()
+        proxy.kill9()
+        proxy.start()  # while the first contact point is away
+        self.write(proxy, range(1500, 2500), 3)
+        proxy.wait_drained()
+        self.assertEqual(proxy.status()["target_connections"], 4)
+        self.ring[0].restart().wait_ready()
+        eventually(lambda: proxy.status()["target_connections"] == 6)
+        self.assertEqual(compare_tables(source, target, "three"), [], proxy.log_tail(20))
+        self.assertEqual(proxy.status()["dead_letters"], 0, proxy.log_tail(20))
 
 
 if __name__ == "__main__":

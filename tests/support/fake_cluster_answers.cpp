@@ -156,11 +156,12 @@ void fake_cluster::take(connection& c, const protocol::envelope_view& envelope)
         return send(c, seen, reply::error(error_code::protocol_error, "malformed"));
     }
     const bool data = seen->is_data() || seen->op() == opcode::prepare;
-    const bool reads_columns = seen->text.find("system_schema.columns") != seen->text.npos;
-    const bool reads_schema = reads_columns ||
-                              seen->text.find("system_schema.tables") != seen->text.npos ||
+    // The last part of each reading, behind which the proxy knows the tables.
+    const bool reads_tables = seen->text.find("system_schema.tables") != seen->text.npos;
+    const bool reads_schema = reads_tables ||
+                              seen->text.find("system_schema.columns") != seen->text.npos ||
                               asks_for_clock(seen->text) || asks_for_nodes(*seen);
-    if (reads_columns) ++schema_reads_;
+    if (reads_tables) ++schema_reads_;
     seen->answers_before = answers_;
     if (data && !reads_schema) requests_.push_back(seen);
     const auto decide = reads_schema ? script{} : data ? script_ : handshake_script_;
