@@ -60,7 +60,8 @@ bytes_view client_session::take_response(const envelope_header& h, bytes_view en
         take_left_out_answer(h, envelope, what);
         break;
     case pending::kind::prepare:
-        if (h.op != opcode::result) break;
+        // Another statement's id would make all clients' writes those of this one.
+        if (h.op != opcode::result || what.doubtful) break;
         learn_prepared(h, envelope, what.number);
         return without_hidden(h, envelope, what.number);
     case pending::kind::use:

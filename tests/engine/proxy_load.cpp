@@ -117,6 +117,34 @@ TEST_CASE("load: on a stream id that is used twice at a time no answer is taken 
     }
 }
 
+TEST_CASE("load: on a stream id that is used twice at a time no prepared id is taken for another's")
+{
+    proxy_rig rig;
+    rig.start();
+    auto client = rig.client(4);
+    rig.source.set_script([](const seen_request& r) {
+        return !r.own && r.op() == opcode::prepare ? reply::held() : reply::normal();
+    });
+    client.send(opcode::prepare, prepare_body(4, insert), 9);
+    client.send(opcode::prepare, prepare_body(4, "UPDATE k.t SET b = ? WHERE a = ?"), 9);
+    const auto prepares = [](const seen_request& r) { return !r.own && r.op() == opcode::prepare; };
+    REQUIRE(rig.source.wait_for(2, prepares));
+    rig.source.answer_held();
+    const auto first = client.receive();
+    client.receive();
+    rig.source.set_script({});
+    const auto prepared = protocol::parse_prepared(as_bytes(first.body), 4);
+    REQUIRE(prepared.has_value());
+    const std::string id(as_text(prepared->id));
+    const auto values = bound_values().of(1).of("x");
+    CHECK(client.execute(id, values).is_error());  // it has to be prepared by itself
+    CHECK(client.prepare(insert) == id);
+    CHECK_FALSE(client.execute(id, values).is_error());
+    REQUIRE(rig.is_delivered());
+    REQUIRE(rig.target.writes().size() == 1);
+    CHECK(rig.target.writes()[0]->text == insert);
+}
+
 TEST_CASE("load: 200 clients at once are served, on several loops")
 {
     proxy_rig rig;
